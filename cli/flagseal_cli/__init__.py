@@ -1,0 +1,1 @@
+"""The `flagseal` command: wires the rooms together, decides nothing."""

@@ -1,0 +1,1 @@
+"""Feature flags under seal: the library that everything else, and an application, stands on."""

@@ -1,0 +1,1 @@
+"""Statements of approval and the evidence for them."""

@@ -1,0 +1,1 @@
+"""Definitions become flagd documents, and documents become answers. Pure."""

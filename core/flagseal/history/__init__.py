@@ -1,0 +1,1 @@
+"""The accepted head, what may follow it, what is in effect, and what that builds. Pure."""

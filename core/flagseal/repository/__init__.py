@@ -1,0 +1,1 @@
+"""A flag repository at a revision: the only part that reads git."""

@@ -1,0 +1,1 @@
+"""Signed snapshots: publish, store, fetch, verify (TUF)."""

@@ -1,0 +1,1 @@
+"""The relay: verified snapshots in, answers to applications out."""

@@ -1,0 +1,1 @@
+"""The gate: rules over a flag repository."""
