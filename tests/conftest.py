@@ -1,10 +1,32 @@
-"""How hypothesis looks for counterexamples, for every test of the house."""
+"""Habits of every test of the house: how hypothesis looks, and what may be skipped."""
+
+from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 # `make test` must end in minutes; a developer who wants a long look sets HYPOTHESIS_PROFILE=dev.
 settings.register_profile("ci", max_examples=60, deadline=None, print_blob=True)
 settings.register_profile("dev", max_examples=1000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+CONFORMANCE = ("FLAGD_TESTBED", "FLAGD_SCHEMAS", "OFREP_OPENAPI")
+"""Variables that say where other projects' suites lie. A test that needs one skips, naming it, where it is not set."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn the skip of a conformance suite into a failure where FLAGSEAL_REQUIRE_CONFORMANCE is set."""
+    report = yield
+    reason = str(report.longrepr)
+    required = bool(os.environ.get("FLAGSEAL_REQUIRE_CONFORMANCE"))
+    if required and report.skipped and not hasattr(report, "wasxfail") and any(name in reason for name in CONFORMANCE):
+        report.outcome = "failed"
+        report.longrepr = f"{reason}\nskipped, though FLAGSEAL_REQUIRE_CONFORMANCE is set"
+    return report
