@@ -1,0 +1,33 @@
+"""``flagseal init``: write a flag repository."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from flagseal_cli.console import note
+from flagseal_cli.demo import DEMO_AUTHOR, write_demo
+from flagseal_cli.starter import write_starter
+
+
+@click.command("init")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--demo", is_flag=True, help="Write the sample company, with freshly generated keys for its people.")
+@click.option("--person", help="Your id in policies/organisation.yaml. Default: from git's user.name.")
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Your public SSH key. Default: git's user.signingkey.",
+)
+def init_command(folder: Path, *, demo: bool, person: str | None, key: Path | None) -> None:
+    """Write a fresh flag repository into FOLDER, with policies, CODEOWNERS and git set up for signed commits."""
+    target = folder.resolve()
+    if demo:
+        write_demo(target, now=datetime.now(UTC))
+        note(f"Wrote the sample company to {target}; commits there are {DEMO_AUTHOR}'s.")
+        return
+    starter = write_starter(target, person=person, public_key=key, now=datetime.now(UTC))
+    note(f"Wrote a flag repository to {target}, with {starter.person} as its first person.")
+    note("Next: add a second person to policies/organisation.yaml (nobody approves their own change), then commit.")

@@ -1,0 +1,105 @@
+"""``flagseal init --demo``: the sample company as a repository of its own, with keys that work.
+
+The people's keys are generated anew and kept, unencrypted, under ``.flagseal/keys``, which git ignores:
+one person can play all parts of the tour. Nothing else about the repository differs from a real one.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ruamel.yaml import YAML
+
+from flagseal_cli import gitsetup
+from flagseal_cli.samples import moved_to, sample_files
+from flagseal_cli.workspace import FOLDER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+DEMO_AUTHOR: Final = "bob"
+TOUR_TIERS: Final = ("informational", "operational", "sensitive")
+ORGANISATION: Final = "policies/organisation.yaml"
+CALENDAR: Final = "policies/calendar.yaml"
+
+
+def write_demo(folder: Path, *, now: datetime) -> None:
+    """Write the demo repository: all of it, or nothing.
+
+    Args:
+        folder: Where; must be missing or empty.
+        now: The sample's dates are moved relative to this day.
+
+    Raises:
+        UsageError: The folder is in use, or git or ssh-keygen is missing.
+    """
+    gitsetup.refuse_unless_empty(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Git's configuration names absolute paths, so the repository is finished in place after one rename.
+    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        _write_files(building, now)
+        gitsetup.initialise(building)
+        gitsetup.sign_commits_as(
+            building,
+            name=DEMO_AUTHOR.capitalize(),
+            email=f"{DEMO_AUTHOR}@example.com",
+            key=building / FOLDER / "keys" / DEMO_AUTHOR,
+        )
+        gitsetup.commit_everything(building, "Start the sample company's flags and policies")
+        gitsetup.run_git(building, "config", "user.signingkey", str(folder / FOLDER / "keys" / DEMO_AUTHOR))
+        if folder.exists():
+            folder.rmdir()
+        building.rename(folder)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    folder.chmod(0o755)
+
+
+def _write_files(folder: Path, now: datetime) -> None:
+    files = moved_to(sample_files(), now.date())
+    files[ORGANISATION] = _edited(files[ORGANISATION], lambda document: _give_keys(document, folder / FOLDER / "keys"))
+    files[CALENDAR] = _edited(files[CALENDAR], _open_calendar)
+    files[".gitignore"] = f"/{FOLDER}/\n"
+    for path, text in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, "utf-8")
+
+
+def _edited(text: str, edit: Callable[[dict[str, object]], None]) -> str:
+    """Edit a YAML text in place, its comments and order kept."""
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    document = yaml.load(text)
+    edit(document)
+    out = io.StringIO()
+    yaml.dump(document, out)
+    return out.getvalue()
+
+
+def _give_keys(organisation: dict[str, object], keys: Path) -> None:
+    """Generate a key for everybody and write its public half where the placeholder stood."""
+    spec = organisation["spec"]
+    assert isinstance(spec, dict)  # noqa: S101 (the sample is ours and tested)
+    for person, entry in spec["people"].items():
+        entry["keys"] = [gitsetup.generate_ssh_key(keys / person, person)]
+
+
+def _open_calendar(calendar: dict[str, object]) -> None:
+    """Leave every window open all week, and no blackout for the tiers that the tour changes."""
+    spec = calendar["spec"]
+    assert isinstance(spec, dict)  # noqa: S101 (the sample is ours and tested)
+    for window in spec.get("windows", {}).values():
+        window["days"] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+        window["from"], window["to"] = "00:00", "24:00"
+    for blackout in spec.get("blackouts", []):
+        blackout["tiers"] = [tier for tier in blackout["tiers"] if tier not in TOUR_TIERS]
+    spec["blackouts"] = [blackout for blackout in spec.get("blackouts", []) if blackout["tiers"]]

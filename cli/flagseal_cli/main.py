@@ -1,0 +1,103 @@
+"""The ``flagseal`` command: finds the words' meaning, calls the rooms, and is the edge at which errors become text."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from flagseal.model.errors import FlagsealError, InvalidDocuments
+from flagseal_cli.console import print_error, print_findings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_CLEAN: Final = 0
+EXIT_FINDINGS: Final = 1
+EXIT_UNUSABLE: Final = 2
+EXIT_INTERRUPTED: Final = 130
+
+COMMANDS: Final = {
+    "approvals": "approvals",
+    "approve": "approve",
+    "compile": "evaluate",
+    "eval": "evaluate",
+    "explain": "explain",
+    "init": "init",
+    "rule": "validate",
+    "snapshot": "snapshot",
+    "status": "status",
+    "trust": "trust",
+    "up": "up",
+    "validate": "validate",
+}
+"""Each command and the module of :mod:`flagseal_cli.commands` that holds it."""
+
+
+class LazyGroup(click.Group):
+    """Import a command's module only when the command is asked for, so that ``--help`` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the commands by name."""
+        del ctx
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        del ctx
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        found = getattr(importlib.import_module(f"flagseal_cli.commands.{module}"), f"{cmd_name}_command")
+        assert isinstance(found, click.Command)  # noqa: S101 (a wrong entry in COMMANDS is our own mistake)
+        return found
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 clean, 1 findings or not yet, 2 unusable input.",
+)
+@click.version_option(package_name="flagseal", prog_name="flagseal")
+@click.option("-v", "--verbose", is_flag=True, help="Log what is done to standard error.")
+def flagseal(*, verbose: bool) -> None:
+    """Feature flags under seal: approved in git, signed for distribution, provable everywhere."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.ERROR,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and give its exit code; every known failure becomes a message for a person."""
+    try:
+        result = flagseal.main(args=list(arguments), prog_name="flagseal", standalone_mode=False)
+    except InvalidDocuments as error:
+        print_findings(error.findings)
+        print_error(error)
+        return EXIT_UNUSABLE
+    except FlagsealError as error:
+        print_error(error)
+        return EXIT_UNUSABLE
+    except click.ClickException as error:
+        error.show()
+        return EXIT_UNUSABLE
+    except (KeyboardInterrupt, click.Abort):
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away (`flagseal … | head`); keep the interpreter from flushing into the void.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_CLEAN
+    except OSError as error:
+        print_error(FlagsealError(f"{error.filename or 'system'}: {error.strerror or error}", code="System"))
+        return EXIT_UNUSABLE
+    return result if isinstance(result, int) else EXIT_CLEAN
+
+
+def main() -> None:
+    """Be the console script."""
+    sys.exit(run(sys.argv[1:]))

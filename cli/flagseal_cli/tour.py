@@ -1,0 +1,67 @@
+"""What ``flagseal up`` prints: the tour, ready to paste."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def executable() -> str:
+    """Give the absolute path of the running ``flagseal``."""
+    started_as = Path(sys.argv[0])
+    if started_as.name.startswith("flagseal") and started_as.exists():
+        return str(started_as.resolve())
+    beside = Path(sys.executable).with_name("flagseal")
+    return str(beside) if beside.exists() else shutil.which("flagseal") or "flagseal"
+
+
+def demo_tour(repository: Path, port: int) -> str:
+    """Write the demo's tour."""
+    flagseal = executable()
+    url = f"localhost:{port}/ofrep/v1/evaluate/flags/new-checkout"
+    return _numbered(
+        (
+            ("Ask for a flag: acme has the new checkout in production, globex has not.", (
+                f"""curl -s -XPOST {url} -d '{{"context":{{"targetingKey":"u1","org":"acme"}}}}'""",
+                f"""curl -s -XPOST {url} -d '{{"context":{{"targetingKey":"u1","org":"globex"}}}}'""",
+            )),
+            ("Widen it, as bob. The answer does not change; status says who must approve.", (
+                f"cd {repository}",
+                "sed -i 's/\\[acme\\]/[acme, globex]/' flags/payments/new-checkout.yaml",
+                'git commit -am "Give globex the new checkout"',
+                f"{flagseal} status",
+            )),
+            ("Approve it: an owner, and the release manager. Within two seconds the answer changes.", (
+                f"{flagseal} approve HEAD --as alice",
+                f"{flagseal} approve HEAD --as dora",
+            )),
+            ("Prove it: answer ← rule ← snapshot ← statement ← people, policy ← commit.", (
+                f"{flagseal} explain payments/new-checkout --environment production",
+            )),
+        )
+    )  # fmt: skip
+
+
+def repository_tour(port: int, environment: str) -> str:
+    """Write the three commands that matter in any repository."""
+    flagseal = executable()
+    url = f"localhost:{port}/ofrep/v1/evaluate/flags"
+    return _numbered(
+        (
+            ("Ask for all flags:", (f"""curl -s -XPOST {url} -d '{{"context":{{"targetingKey":"u1"}}}}'""",)),
+            ("After a commit: what waits, and for whom", (f"{flagseal} status --environment {environment}",)),
+            ("Approve with your own SSH key", (f"{flagseal} approve HEAD --as YOU --key ~/.ssh/id_ed25519",)),
+        )
+    )  # fmt: skip
+
+
+def _numbered(steps: Sequence[tuple[str, Sequence[str]]]) -> str:
+    lines: list[str] = []
+    for number, (title, commands) in enumerate(steps, 1):
+        lines += [f"{number}. {title}", "", *(f"     {command}" for command in commands), ""]
+    return "\n".join(lines)
