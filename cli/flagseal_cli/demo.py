@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 DEMO_AUTHOR: Final = "bob"
 TOUR_TIERS: Final = ("informational", "operational", "sensitive")
+ALLOWED_SIGNERS: Final = "allowed_signers"
+"""For the person's own `git log --show-signature`; Flagseal itself believes policies/organisation.yaml."""
 ORGANISATION: Final = "policies/organisation.yaml"
 CALENDAR: Final = "policies/calendar.yaml"
 
@@ -53,6 +55,7 @@ def write_demo(folder: Path, *, now: datetime) -> None:
         )
         gitsetup.commit_everything(building, "Start the sample company's flags and policies")
         gitsetup.run_git(building, "config", "user.signingkey", str(folder / FOLDER / "keys" / DEMO_AUTHOR))
+        gitsetup.run_git(building, "config", "gpg.ssh.allowedSignersFile", str(folder / FOLDER / ALLOWED_SIGNERS))
         if folder.exists():
             folder.rmdir()
         building.rename(folder)
@@ -66,6 +69,10 @@ def _write_files(folder: Path, now: datetime) -> None:
     files = moved_to(sample_files(), now.date())
     files[ORGANISATION] = _edited(files[ORGANISATION], lambda document: _give_keys(document, folder / FOLDER / "keys"))
     files[CALENDAR] = _edited(files[CALENDAR], _open_calendar)
+    signers = (
+        f"{public.stem}@example.com {public.read_text('utf-8')}" for public in sorted((folder / FOLDER).rglob("*.pub"))
+    )
+    files[f"{FOLDER}/{ALLOWED_SIGNERS}"] = "".join(signers)
     files[".gitignore"] = f"/{FOLDER}/\n"
     for path, text in files.items():
         target = folder / path

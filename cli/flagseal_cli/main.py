@@ -22,20 +22,20 @@ EXIT_UNUSABLE: Final = 2
 EXIT_INTERRUPTED: Final = 130
 
 COMMANDS: Final = {
-    "approvals": "approvals",
-    "approve": "approve",
-    "compile": "evaluate",
-    "eval": "evaluate",
-    "explain": "explain",
-    "init": "init",
-    "rule": "validate",
-    "snapshot": "snapshot",
-    "status": "status",
-    "trust": "trust",
-    "up": "up",
-    "validate": "validate",
+    "approvals": ("approvals", "What a revision needs, who gave it, and what is missing."),
+    "approve": ("approve", "Approve a revision with your own SSH key."),
+    "compile": ("evaluate", "Turn definitions into flagd documents."),
+    "eval": ("evaluate", "Evaluate one flag from the working tree."),
+    "explain": ("explain", "Prove an answer: rule, snapshot, statement, people, policy, commit."),
+    "init": ("init", "Write a flag repository."),
+    "rule": ("validate", "Explain a rule of the gate."),
+    "snapshot": ("snapshot", "Verify or show a published snapshot."),
+    "status": ("status", "What is in force, what waits, and for whom."),
+    "trust": ("trust", "The ceremonies of the signing keys."),
+    "up": ("up", "Run everything in one process, without a cluster."),
+    "validate": ("validate", "Check flags and policies."),
 }
-"""Each command and the module of :mod:`flagseal_cli.commands` that holds it."""
+"""Each command, the module of :mod:`flagseal_cli.commands` that holds it, and its line of help."""
 
 
 class LazyGroup(click.Group):
@@ -49,12 +49,18 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command."""
         del ctx
-        module = COMMANDS.get(cmd_name)
-        if module is None:
+        if cmd_name not in COMMANDS:
             return None
+        module, _ = COMMANDS[cmd_name]
         found = getattr(importlib.import_module(f"flagseal_cli.commands.{module}"), f"{cmd_name}_command")
         assert isinstance(found, click.Command)  # noqa: S101 (a wrong entry in COMMANDS is our own mistake)
         return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands' lines of help without importing any."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in sorted(COMMANDS.items())])
 
 
 @click.command(
