@@ -73,7 +73,7 @@ def _predicate(description: str, *, path: bool) -> JsonSchema:
 DEFINITIONS: dict[str, JsonSchema] = {
     "condition": {
         "type": "object",
-        "description": "Who is meant: attributes with predicates, all, any, not, segment, entitled. Every entry must hold.",
+        "description": "Who is meant: attributes with predicates, all, any, not, segment, entitled; every entry holds.",
         "minProperties": 1,
         "properties": {
             "all": listing("Every one of these must hold.", reference("condition"), least=1),

@@ -47,7 +47,7 @@ _WEIGHT = integer("Share of this variant, in proportion to the sum of the weight
 
 _SPLIT: JsonSchema = {
     "type": ["object", "array"],
-    "description": "Serve variants by weight: a map (the safe variant's buckets come last), or a list whose order counts.",
+    "description": "Serve variants by weight: a map (the safe variant comes last), or a list whose order counts.",
     "propertyNames": {"pattern": VARIANT, "maxLength": 63},
     "additionalProperties": _WEIGHT,
     "minProperties": 1,
