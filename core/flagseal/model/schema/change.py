@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 DAYS_OF_WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 END_OF_DAY = "24:00"
 
+ZONE = (
+    "^(UTC|(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific|Etc)"
+    "(/[A-Za-z0-9_+-]+){1,2})$"
+)
+"""By place, which is what the database promises to keep; never what a machine calls its own zone."""
+
 _CLASS_MEANINGS = {
     "metadata": "What a change needs that touches no compiled byte but the description of the flag.",
     "toward-safe": "What a change needs that can only move people to the safe variant.",
@@ -151,7 +157,7 @@ CHANGE_CALENDAR = document(
                 record(
                     "One weekly window.",
                     {
-                        "timezone": text("A time zone of the IANA database (Europe/Berlin).", longest=64),
+                        "timezone": text("A time zone of the IANA database (Europe/Berlin).", pattern=ZONE, longest=64),
                         "days": listing("Days of the week.", word("A day.", DAYS_OF_WEEK), least=1),
                         "from": text("When it opens, local time (09:00).", pattern=CLOCK, longest=5),
                         "to": text(
