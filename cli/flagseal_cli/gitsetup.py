@@ -64,7 +64,6 @@ def initialise(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     run_git(folder, "init", "--quiet", f"--initial-branch={BRANCH}")
     run_git(folder, "config", "notes.flagseal.mergeStrategy", "cat_sort_uniq")
-    run_git(folder, "config", "notes.displayRef", NOTES_REF)
 
 
 def sign_commits_as(folder: Path, *, name: str, email: str, key: Path) -> None:
