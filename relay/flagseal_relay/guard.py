@@ -1,0 +1,55 @@
+"""Who may ask while no token is needed: programs on this machine, and no web page in disguise.
+
+A page from anywhere may make its own host name point at 127.0.0.1 (DNS rebinding) and then read what listens here as
+if it were its own server. The request still says the name the browser knows, in ``Host``: only the names of the
+loopback interface are answered. Without CORS headers no page of another origin can read an answer either; one that
+announces such an origin is refused, so that it cannot hold event streams open.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LOOPBACK_HOST: Final = re.compile(rb"(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
+_LOOPBACK_ORIGIN: Final = re.compile(rb"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
+_REMEMBERED: Final = 64
+
+
+class LoopbackGuard:
+    """Tell requests of this machine's own programs from those of web pages."""
+
+    def __init__(self) -> None:
+        self._known: set[bytes] = set()
+
+    def refusal(self, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+        """Say why a request is not answered; None if it is.
+
+        Args:
+            headers: As ASGI gives them, names in lower case.
+        """
+        host: bytes | None = None
+        for name, value in headers:
+            if name == b"host":
+                # Two that differ are a way to show one to a proxy and another to us.
+                if host is not None and host != value:
+                    return "The request names two hosts."
+                host = value
+            elif name == b"origin" and _LOOPBACK_ORIGIN.fullmatch(value) is None:
+                return (
+                    "The request comes from a web page of another origin. This relay answers programs of this machine."
+                )
+        if host is None:
+            return "The request names no host. Send a Host header: localhost, 127.0.0.1 or [::1]."
+        if host not in self._known:
+            if _LOOPBACK_HOST.fullmatch(host) is None:
+                return (
+                    "Without tokens only requests to localhost, 127.0.0.1 or [::1] are answered; "
+                    "another name in Host is how a web page reaches into this machine."
+                )
+            if len(self._known) < _REMEMBERED:
+                self._known.add(host)
+        return None
