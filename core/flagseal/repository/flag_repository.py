@@ -1,0 +1,294 @@
+"""A flag repository at a revision: the only part of Flagseal that reads git."""
+
+from __future__ import annotations
+
+import os
+import stat
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from flagseal.model.errors import RepositoryError
+from flagseal.model.finding import Finding
+from flagseal.model.loader import load_text
+from flagseal.repository import layout
+from flagseal.repository.commit import Commit, parse_commit
+from flagseal.repository.git import Plumbing
+from flagseal.repository.layout import FLAGS, NOT_A_FILE, POLICIES, Entry
+from flagseal.repository.notes import Notes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from flagseal.model.document import Document
+    from flagseal.model.loader import Loaded
+    from flagseal.repository.layout import EntryKind
+
+LARGEST_FILE = 256 * 1024
+"""Bytes; the loader's own limit, applied before a file is read at all."""
+LARGEST_COMMIT = 4 * 1024 * 1024
+
+_KINDS: Mapping[str, EntryKind] = {"100644": "file", "100755": "file", "120000": "symlink", "160000": "submodule"}
+
+
+class FlagRepository:
+    """Read one repository; write nothing to it but notes.
+
+    Parsed files are kept by path and blob id as long as the object lives: what did not change is not parsed again. Use
+    from one thread at a time.
+
+    Args:
+        path: The repository's root; bare ones will do for everything but the working tree.
+
+    Raises:
+        RepositoryError: ``NotARepository``, ``GitMissing``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.git = Plumbing(path)
+        self._notes = Notes(self.git)
+        self._loaded: dict[tuple[str, str], Loaded] = {}
+        self._trees: dict[tuple[str, str], tuple[tuple[Document, ...], tuple[Finding, ...]]] = {}
+
+    @cached_property
+    def identity(self) -> str:
+        """``git:`` and the id of the commit at which the first-parent line of HEAD begins.
+
+        Raises:
+            RepositoryError: ``EmptyRepository`` before the first commit, ``ShallowClone``.
+        """
+        self._require_whole_history()
+        try:
+            head = self.resolve("HEAD")
+        except RepositoryError as error:
+            raise RepositoryError(
+                f"{self.git.git_dir}: nothing is committed yet.",
+                code="EmptyRepository",
+                remedy="Commit flags/ and policies/ first.",
+            ) from error
+        return "git:" + self.git.text("rev-list", "--first-parent", "--max-parents=0", head).splitlines()[-1]
+
+    @property
+    def branch(self) -> str:
+        """The full name of the branch that is checked out (``refs/heads/main``).
+
+        Raises:
+            RepositoryError: ``DetachedHead``.
+        """
+        status, out = self.git.run("symbolic-ref", "--quiet", "HEAD", accept=(0, 1))
+        if status != 0:
+            raise RepositoryError(
+                f"{self.git.git_dir}: HEAD is on no branch.",
+                code="DetachedHead",
+                remedy="Check out the protected branch, or name it.",
+            )
+        return out.decode("utf-8", "replace").strip()
+
+    def resolve(self, revision: str) -> str:
+        """Find the id of the commit that a person means.
+
+        Raises:
+            RepositoryError: ``UnknownRevision``.
+        """
+        return self.git.resolve(revision)
+
+    def commit(self, revision: str) -> Commit:
+        """Read one commit.
+
+        Raises:
+            RepositoryError: ``UnknownRevision``, ``ObjectMissing``, ``ObjectCorrupt``.
+        """
+        return self._commits([self.resolve(revision)])[0]
+
+    def first_parent_line(self, start: str, end: str) -> tuple[str, ...]:
+        """List the commits by which the branch went from one commit to a later one, oldest first.
+
+        Args:
+            start: Not part of the answer.
+            end: The last of the answer, unless it is ``start`` itself.
+
+        Raises:
+            RepositoryError: ``HistoryRewritten`` if ``start`` is not on the first-parent line that ends at ``end``.
+        """
+        first, last = self.resolve(start), self.resolve(end)
+        if first == last:
+            return ()
+        self._require_whole_history()
+        listing = self.git.text("rev-list", "--first-parent", "--parents", last, f"^{first}").splitlines()
+        line = [row.split(" ") for row in listing]
+        if not line or len(line[-1]) < 2 or line[-1][1] != first:  # noqa: PLR2004 (a commit and its first parent)
+            raise RepositoryError(
+                f"{self.git.git_dir}: {last[:12]} does not continue {first[:12]} on the branch's first-parent line.",
+                code="HistoryRewritten",
+                remedy="Put the branch back to where it went on from there; accepted history cannot be rewritten.",
+            )
+        return tuple(row[0] for row in reversed(line))
+
+    def commits_between(self, start: str, end: str) -> tuple[Commit, ...]:
+        """Read every commit reachable from one commit but not from another, children before parents.
+
+        Raises:
+            RepositoryError: ``UnknownRevision``, ``ShallowClone``, ``ObjectMissing``, ``ObjectCorrupt``.
+        """
+        self._require_whole_history()
+        first, last = self.resolve(start), self.resolve(end)
+        return self._commits(self.git.text("rev-list", "--topo-order", last, f"^{first}").split())
+
+    def is_ancestor(self, ancestor: str, descendant: str) -> bool:
+        """Tell whether one commit is reachable from another; every commit is from itself."""
+        older, younger = self.resolve(ancestor), self.resolve(descendant)
+        return self.git.run("merge-base", "--is-ancestor", older, younger, accept=(0, 1))[0] == 0
+
+    def governed_trees(self, revision: str) -> tuple[str, str]:
+        """Give mode, type and object id of ``flags`` and ``policies``, empty where there is none.
+
+        Two commits with the same pair hold the same documents, byte for byte.
+        """
+        commit = self.resolve(revision)
+        found = {FLAGS: "", POLICIES: ""}
+        for row in self.git.run("ls-tree", "-z", "--full-tree", commit, FLAGS, POLICIES)[1].split(b"\0")[:-1]:
+            meta, _, name = row.decode("utf-8", "replace").partition("\t")
+            found[name] = meta
+        return found[FLAGS], found[POLICIES]
+
+    def documents(self, revision: str) -> tuple[tuple[Document, ...], tuple[Finding, ...]]:
+        """Read all governed documents of a revision.
+
+        Returns:
+            The documents, sorted by subject, and what is wrong with the revision. With an error among the findings the
+            documents are not all there is.
+
+        Raises:
+            RepositoryError: ``UnknownRevision``, ``ObjectMissing``, ``ObjectCorrupt``.
+        """
+        commit = self.resolve(revision)
+        trees = self.governed_trees(commit)
+        if trees not in self._trees:
+            entries = list(self._tree_entries(commit))
+            files, findings = layout.place(entries)
+            missing = {file.blob for file in files if (file.path, file.blob) not in self._loaded}
+            blobs = {name: data for name, _, data in self.git.objects(sorted(missing), largest=LARGEST_FILE)}
+            contents = self._assemble(files, findings, lambda file: blobs[file.blob])
+            self._forget(files)
+            self._trees[trees] = contents
+        return self._trees[trees]
+
+    def working_tree_documents(self) -> tuple[tuple[Document, ...], tuple[Finding, ...]]:
+        """Read all governed documents as they lie in the working tree, committed or not.
+
+        Raises:
+            RepositoryError: ``NoWorkingTree`` in a bare repository.
+        """
+        if self.git.root is None:
+            raise RepositoryError(f"{self.git.git_dir}: a bare repository has no files.", code="NoWorkingTree")
+        root = self.git.root
+        files, findings = layout.place(_folder_entries(root))
+        return self._assemble(files, findings, lambda file: _read_file(root / file.path))
+
+    def notes(self, revision: str) -> bytes | None:
+        """Give the JSON lines noted on a commit under ``refs/notes/flagseal`` (and its fetched copies), or None.
+
+        Raises:
+            RepositoryError: ``UnknownRevision``, ``NoteTooLarge``.
+        """
+        return self._notes.read(self.resolve(revision))
+
+    def noted_commits(self) -> frozenset[str]:
+        """Give the ids of the commits that have notes."""
+        return self._notes.commits()
+
+    def add_note(self, revision: str, line: bytes) -> bool:
+        """Append a line to a commit's note, atomically; False if it was there already.
+
+        Raises:
+            RepositoryError: ``UnknownRevision``, ``NotesConflict``, ``NoteTooLarge``.
+        """
+        return self._notes.append(self.resolve(revision), line)
+
+    def configure_notes(self) -> None:
+        """Let git fetch the notes of every remote, and merge them line by line (``cat_sort_uniq``)."""
+        self._notes.configure()
+
+    def trailer(self, revision: str, key: str) -> str | None:
+        """Find a trailer of a commit's message (``Ticket``)."""
+        return self.commit(revision).trailer(key)
+
+    def _require_whole_history(self) -> None:
+        if self.git.text("rev-parse", "--is-shallow-repository") == "true":
+            raise RepositoryError(
+                f"{self.git.git_dir}: a shallow clone does not show who contributed.",
+                code="ShallowClone",
+                remedy="git fetch --unshallow",
+            )
+
+    def _commits(self, ids: list[str]) -> tuple[Commit, ...]:
+        commits = []
+        for name, _, data in self.git.objects(ids, largest=LARGEST_COMMIT):
+            if data is None:
+                raise RepositoryError(f"{self.git.git_dir}: commit {name} is absurdly large.", code="ObjectTooLarge")
+            commits.append(parse_commit(name, data))
+        return tuple(commits)
+
+    def _tree_entries(self, commit: str) -> Iterator[Entry]:
+        listing = self.git.run("ls-tree", "-r", "-z", "--full-tree", commit, FLAGS, POLICIES)[1]
+        for row in listing.decode("utf-8", "replace").split("\0")[:-1]:
+            meta, _, path = row.partition("\t")
+            mode, _, blob = meta.split(" ")
+            yield Entry(path, _KINDS.get(mode, "other"), blob)
+
+    def _assemble(
+        self, files: tuple[Entry, ...], findings: tuple[Finding, ...], read: Callable[[Entry], bytes | None]
+    ) -> tuple[tuple[Document, ...], tuple[Finding, ...]]:
+        documents, problems = [], list(findings)
+        for file in files:
+            loaded = self._loaded.get((file.path, file.blob)) if file.blob else None
+            if loaded is None:
+                data = read(file)
+                if data is None:
+                    problems.append(
+                        Finding(file.path, 0, 0, NOT_A_FILE, "$", "the file cannot be read, or is larger than 256 KiB")
+                    )
+                    continue
+                loaded = load_text(data, file=file.path)
+                if file.blob:
+                    self._loaded[file.path, file.blob] = loaded
+            documents.extend(loaded.documents)
+            problems.extend(loaded.findings)
+        problems.extend(layout.check(documents))
+        return tuple(sorted(documents, key=lambda document: document.subject)), tuple(sorted(problems))
+
+    def _forget(self, files: tuple[Entry, ...]) -> None:
+        """Keep what this revision holds and as much again; a long-lived process must not keep all of history."""
+        if len(self._loaded) > 2 * len(files) + 64:
+            current = {(file.path, file.blob) for file in files}
+            self._loaded = {key: loaded for key, loaded in self._loaded.items() if key in current}
+        while len(self._trees) >= 4:  # noqa: PLR2004 (head, tip, and one to spare for each)
+            self._trees.pop(next(iter(self._trees)))
+
+
+def _folder_entries(root: Path) -> Iterator[Entry]:
+    """Walk ``flags/`` and ``policies/`` without following a link."""
+    pending = [folder for folder in (FLAGS, POLICIES) if os.path.lexists(root / folder)]
+    while pending:
+        path = pending.pop()
+        mode = (root / path).lstat().st_mode
+        if stat.S_ISLNK(mode):
+            yield Entry(path, "symlink")
+        elif stat.S_ISDIR(mode):
+            if os.path.lexists(root / path / ".git"):
+                yield Entry(path, "submodule")
+            else:
+                pending.extend(f"{path}/{child.name}" for child in (root / path).iterdir())
+        else:
+            yield Entry(path, "file" if stat.S_ISREG(mode) else "other")
+
+
+def _read_file(path: Path) -> bytes | None:
+    """Read a file of the working tree, if it is one and small enough."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with os.fdopen(handle, "rb") as file:
+        data = file.read(LARGEST_FILE + 1)
+    return data if len(data) <= LARGEST_FILE else None

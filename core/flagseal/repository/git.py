@@ -1,0 +1,193 @@
+"""Git plumbing that a hostile repository cannot turn against its reader.
+
+What is switched off, and why:
+
+- replacement refs, grafts and the commit graph: they show another history than the one that was signed;
+- lazy fetching and every transport: a missing object must not start what the repository's configuration names;
+- hooks, the file system monitor and prompts: reading starts nothing.
+
+Porcelain commands, filters, textconv, pagers and mailmaps are never used. Revisions written by people pass through
+:meth:`Plumbing.resolve`, after which only object ids are given to git.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import git
+
+from flagseal.model.errors import RepositoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+_SETTINGS = (
+    ("core.fsmonitor", "false"),
+    ("core.hooksPath", "/dev/null"),
+    ("core.commitGraph", "false"),
+    ("core.quotePath", "false"),
+    ("log.showSignature", "false"),
+)
+_OPTIONS = ("--no-pager", *(word for name, value in _SETTINGS for word in ("-c", f"{name}={value}")))
+_ENVIRONMENT = {
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": "/dev/null",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "none",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_LITERAL_PATHSPECS": "1",
+}
+
+_HASHES = {40: "sha1", 64: "sha256"}
+"""Length of an object id to the hash of the repository's object format."""
+
+
+class Plumbing:
+    """Run git's plumbing in one repository.
+
+    Args:
+        path: The working tree's root, or a bare repository.
+
+    Raises:
+        RepositoryError: ``NotARepository`` if there is none, ``GitMissing`` without a git command.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._handle = git.Repo(path, expand_vars=False)
+            self._handle.git.version_info  # noqa: B018 (asks git for its version: is there one?)
+        except (git.InvalidGitRepositoryError, git.NoSuchPathError) as error:
+            raise RepositoryError(
+                f"{path}: no git repository.",
+                code="NotARepository",
+                remedy="Name the root of a flag repository, or write one with `flagseal init`.",
+            ) from error
+        except git.GitCommandNotFound as error:
+            raise RepositoryError("git is not on the PATH.", code="GitMissing", remedy="Install git.") from error
+        self.git_dir = Path(self._handle.git_dir).absolute()
+        root = self._handle.working_tree_dir
+        self.root = Path(root).absolute() if root is not None else None
+        self._environment = _ENVIRONMENT | {"GIT_DIR": str(self.git_dir)}
+
+    def run(
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        accept: tuple[int, ...] = (0,),
+        environment: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes]:
+        """Run one command.
+
+        Args:
+            arguments: Command and arguments, without ``git``.
+            stdin: What it reads.
+            accept: Exit statuses that are answers, not failures.
+            environment: Variables besides those of every call.
+
+        Raises:
+            RepositoryError: ``GitFailed``, with what git said.
+
+        Returns:
+            Exit status and standard output.
+        """
+        command = ["git", *_OPTIONS, *arguments]
+        process = self._handle.git.execute(
+            command,
+            istream=subprocess.PIPE,
+            as_process=True,
+            env=self._environment | dict(environment or {}),
+            shell=False,
+        )
+        out, err = process.communicate(stdin)
+        status = int(process.returncode)
+        if status not in accept:
+            said = err.decode("utf-8", "replace").strip() or f"exit status {status}"
+            raise RepositoryError(f"{self.git_dir}: git {arguments[0]}: {said}", code="GitFailed")
+        return status, out
+
+    def text(self, *arguments: str, stdin: bytes = b"") -> str:
+        """Run one command and give its output as text, without the last line break.
+
+        Raises:
+            RepositoryError: ``GitFailed``, with what git said.
+        """
+        return self.run(*arguments, stdin=stdin)[1].decode("utf-8", "replace").removesuffix("\n")
+
+    def resolve(self, revision: str) -> str:
+        """Find the id of the commit that a person means.
+
+        Raises:
+            RepositoryError: ``UnknownRevision``; a revision is never taken as an option.
+        """
+        status, out = 1, b""
+        if revision and "\0" not in revision:
+            question = f"{revision}^{{commit}}"
+            status, out = self.run("rev-parse", "--verify", "--quiet", "--end-of-options", question, accept=(0, 1, 128))
+        found = out.decode("ascii", "replace").strip().removeprefix("--end-of-options").strip()
+        if status != 0 or len(found) not in _HASHES:
+            raise RepositoryError(
+                f"{self.git_dir}: no commit {revision!r}.",
+                code="UnknownRevision",
+                remedy="Name a commit, branch or tag of this repository; fetch it first if it is elsewhere.",
+            )
+        return found
+
+    def objects(self, ids: Iterable[str], *, largest: int) -> Iterator[tuple[str, str, bytes | None]]:
+        """Read objects, each checked against its own id.
+
+        Args:
+            ids: Object ids, full length.
+            largest: Size in bytes above which an object is not read.
+
+        Raises:
+            RepositoryError: ``ObjectMissing``, or ``ObjectCorrupt`` if the content has another hash.
+
+        Yields:
+            Id, type and content (None where it is larger than ``largest``), in the order asked for.
+        """
+        wanted = list(ids)
+        if not wanted:
+            return
+        sizes = self._headers(wanted)
+        small = [name for name in wanted if sizes[name][1] <= largest]
+        contents = self._contents(small)
+        for name in wanted:
+            yield name, sizes[name][0], contents.get(name)
+
+    def _headers(self, ids: list[str]) -> dict[str, tuple[str, int]]:
+        lines = self.text("cat-file", "--batch-check", stdin="\n".join([*ids, ""]).encode("ascii")).splitlines()
+        headers = {}
+        for line in lines:
+            match line.split(" "):
+                case [name, kind, size] if size.isdecimal():
+                    headers[name] = (kind, int(size))
+                case [name, *_]:
+                    raise RepositoryError(
+                        f"{self.git_dir}: object {name} is missing.",
+                        code="ObjectMissing",
+                        remedy="Fetch the whole repository: neither a shallow nor a partial clone is enough.",
+                    )
+        return headers
+
+    def _contents(self, ids: list[str]) -> dict[str, bytes]:
+        if not ids:
+            return {}
+        out = self.run("cat-file", "--batch", stdin="\n".join([*ids, ""]).encode("ascii"))[1]
+        contents, at = {}, 0
+        for name in ids:
+            end = out.index(b"\n", at)
+            _, kind, size = out[at:end].split(b" ")
+            data = out[end + 1 : end + 1 + int(size)]
+            at = end + 2 + int(size)
+            if hashlib.new(_HASHES[len(name)], kind + b" " + size + b"\0" + data).hexdigest() != name:
+                raise RepositoryError(
+                    f"{self.git_dir}: object {name} has another content than its id says.",
+                    code="ObjectCorrupt",
+                    remedy="Run `git fsck` and fetch the object again from a repository that is whole.",
+                )
+            contents[name] = data
+        return contents
