@@ -1,0 +1,78 @@
+"""Signing a statement as a reviewer: with OpenSSH's own tool, so that agents, hardware keys and passphrases work."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from flagseal.approval.envelope import Envelope, Signature
+from flagseal.approval.keys import parse_public_key
+from flagseal.approval.sshsig import APPROVAL_NAMESPACE, parse_sshsig, unarmour
+from flagseal.model.errors import ApprovalError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+
+def sign_with_ssh_keygen(payload: bytes, key_path: Path) -> Signature:
+    """Sign a statement's payload with an SSH key.
+
+    Args:
+        payload: The statement's bytes; what is signed is their DSSE encoding.
+        key_path: A private key, or a public one whose private half an agent holds.
+
+    Raises:
+        ApprovalError: ``SigningFailed``, with what ssh-keygen said.
+
+    Returns:
+        The signature, under the key's fingerprint.
+    """
+    if shutil.which("ssh-keygen") is None:
+        raise ApprovalError(
+            "ssh-keygen is not on the PATH.", code="SigningFailed", remedy="Install the OpenSSH client."
+        )
+    if not key_path.is_file():
+        raise ApprovalError(
+            f"{key_path}: no such key.", code="SigningFailed", remedy="Name the file of your SSH key with --key."
+        )
+    pae = Envelope(payload).pae
+    done = subprocess.run(
+        ["ssh-keygen", "-Y", "sign", "-n", APPROVAL_NAMESPACE, "-f", str(key_path.absolute())],
+        input=pae,
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        said = done.stderr.decode("utf-8", "replace").strip()
+        raise ApprovalError(
+            f"{key_path}: ssh-keygen did not sign: {said}",
+            code="SigningFailed",
+            remedy="The key must be readable by you alone (chmod 600), or be loaded in your agent.",
+        )
+    binary = unarmour(done.stdout)
+    signature = parse_sshsig(binary)
+    if not signature.verifies(pae, APPROVAL_NAMESPACE):
+        raise ApprovalError(f"{key_path}: the signature made does not verify.", code="SigningFailed")
+    return Signature(signature.key.fingerprint, binary)
+
+
+def sign_with_ed25519(payload: bytes, private: Ed25519PrivateKey, public_line: str) -> Signature:
+    """Sign a statement's payload with a bare Ed25519 key.
+
+    Args:
+        payload: The statement's bytes.
+        private: The key.
+        public_line: Its public half as ``organisation.yaml`` lists it.
+
+    Raises:
+        ApprovalError: ``SigningFailed`` if the two are not halves of one key.
+    """
+    pae = Envelope(payload).pae
+    public = parse_public_key(public_line)
+    sig = private.sign(pae)
+    if not public.verifies_plain(sig, pae):
+        raise ApprovalError("The private key is not that of the public one.", code="SigningFailed")
+    return Signature(public.fingerprint, sig)
