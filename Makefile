@@ -36,7 +36,7 @@ check: $(INSTALLED) ## What CI runs: format, lint, types, import contracts, gene
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-timings
+	$(BIN)/lint-imports --no-logo
 	@before=$$(git hash-object $(GENERATED)); $(MAKE) --no-print-directory generate; \
 	[ "$$before" = "$$(git hash-object $(GENERATED))" ] || \
 		{ echo "Generated files were not what their source says; they are now: commit them."; exit 1; }
