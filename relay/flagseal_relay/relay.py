@@ -59,6 +59,7 @@ class Relay:
         self._poll = poll
         self._jitter = jitter
         self._clock = clock
+        self._random = random.Random()  # noqa: S311 (spreads load, hides nothing)
         self._reason = "nothing was looked for yet"
         self._refusal: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -117,7 +118,7 @@ class Relay:
 
     async def _pause(self) -> None:
         spread = self._poll * self._jitter
-        delay = self._poll + random.uniform(-spread, spread)  # noqa: S311 (spreads load, hides nothing)
+        delay = self._poll + self._random.uniform(-spread, spread)
         assert self._wake is not None  # noqa: S101 (set by run, which is the only caller)
         try:
             await asyncio.wait_for(self._wake.wait(), delay)

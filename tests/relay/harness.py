@@ -14,7 +14,7 @@ from flagseal.evaluation import FlagSet
 from flagseal_relay.relay import Relay
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from flagseal_relay.source import Files, Outcome, View
 
@@ -112,16 +112,17 @@ class MemorySource:
         self.coming = current
         self.current: View | None = None
         self.failure: BaseException | str | None = None
-        self.asked = 0
+        self.on_refresh: Callable[[], object] = lambda: None
 
     def refresh(self) -> Outcome:
-        """Take over what is coming, or fail as told."""
-        self.asked += 1
+        """Take over what is coming, or fail as told; ``on_refresh`` runs in the middle, when the store was read."""
+        coming = self.coming
+        self.on_refresh()
         if isinstance(self.failure, BaseException):
             raise self.failure
         if self.failure is not None:
             return Refreshed(self.failure)
-        self.current = self.coming
+        self.current = coming
         return Refreshed()
 
 

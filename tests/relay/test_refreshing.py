@@ -64,19 +64,15 @@ def test_a_notice_during_a_refresh_is_not_lost() -> None:
     """What was published while the store was being read is read by the next refresh."""
     running, go_on = threading.Event(), threading.Event()
 
-    class Slow(MemorySource):
-        def refresh(self) -> object:  # type: ignore[override]  # noqa: ANN401, RUF100
-            self.current = self.coming
-            if self.asked == 1:
-                running.set()
-                go_on.wait(5)
-            self.asked += 1
-            return super().refresh() if self.asked > 2 else type("Refreshed", (), {"reason": None})()
+    def block() -> None:
+        running.set()
+        go_on.wait(5)
 
-    source = Slow(view())
-    relay = Relay(source, poll=3600)  # type: ignore[arg-type, unused-ignore]
+    source = MemorySource(view())
+    relay = Relay(source, poll=3600)
     with serve(relay, port=0):
         assert relay.wait_until_ready(5)
+        source.on_refresh = block
         relay.notify()
         assert running.wait(5)
         source.coming = view(version=2)
@@ -128,22 +124,14 @@ def test_a_stale_snapshot_goes_on_answering_and_says_so(own: Asked) -> None:
 def test_time_alone_makes_a_snapshot_stale() -> None:
     """No refresh has to come back for it: a store that hangs is a reason to become stale."""
     release = threading.Event()
-
-    class Hanging(MemorySource):
-        def refresh(self) -> object:  # type: ignore[override]  # noqa: RUF100
-            release.wait(10)
-            return super().refresh()
-
-    source = Hanging()
-    source.current = view()
-    relay = Relay(source)  # type: ignore[arg-type, unused-ignore]
-    try:
-        with serve(relay, port=0):
-            assert relay.wait_until_ready(5)
-            source.current = view().out_of_date(1)
-            eventually(lambda: relay.book is not None and relay.book.stale)
-            release.set()
-    finally:
+    source = MemorySource()
+    source.current = source.coming = view()
+    source.on_refresh = lambda: release.wait(10)
+    relay = Relay(source)
+    with serve(relay, port=0):
+        assert relay.wait_until_ready(5)
+        source.current = view().out_of_date(1)
+        eventually(lambda: relay.book is not None and relay.book.stale)
         release.set()
 
 
