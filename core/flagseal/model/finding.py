@@ -35,5 +35,5 @@ class Finding:
     def text(self) -> str:
         """Render as ``file:line:column: RULE message. Remedy`` on one line."""
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
-        tail = f" {self.remedy}" if self.remedy else ""
-        return f"{place}: {self.rule} {self.severity}: {self.path}: {self.message}{tail}"
+        tail = f". {self.remedy}" if self.remedy else ""
+        return f"{place}: {self.rule} {self.severity}: {self.path}: {self.message.removesuffix('.')}{tail}"

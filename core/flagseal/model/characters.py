@@ -1,0 +1,43 @@
+"""Which characters a document may hold.
+
+Refused: control characters but for tab and line feed (YAML 1.2.2, section 5.1, and C1 as well), line breaks that only
+some YAML versions know (U+0085, U+2028, U+2029), and characters that change how text looks without being seen:
+bidirectional controls (CVE-2021-42574), zero-width and tag characters, and the byte order mark.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+_UNSEEN = (
+    "\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
+    "\U000e0000-\U000e007f"
+)
+_CONTROL = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
+
+IN_TEXT: Final = re.compile(f"[{_CONTROL}{_UNSEEN}]|\r(?!\n)")
+"""What a file must not hold; a carriage return is allowed before a line feed."""
+
+IN_VALUE: Final = re.compile(f"[{_CONTROL}{_UNSEEN}\r]")
+"""What a string must not hold, however it was written."""
+
+PLAIN_BYTES: Final = bytes([0x09, 0x0A, *range(0x20, 0x7F)])
+"""ASCII that needs no second look: ``data.translate(None, PLAIN_BYTES)`` is empty for most files."""
+
+_LONGEST_SHOWN: Final = 60
+
+
+def name_of(character: str) -> str:
+    """Name a character for a person: ``U+202E RIGHT-TO-LEFT OVERRIDE``."""
+    name = unicodedata.name(character, "control character")
+    return f"U+{ord(character):04X} {name}"
+
+
+def shown(text: str) -> str:
+    """Make a text of unknown origin fit for a message: short, on one line, every odd character spelled out."""
+    if len(text) > _LONGEST_SHOWN:
+        text = text[: _LONGEST_SHOWN - 1] + "…"
+    visible = IN_VALUE.sub(lambda match: f"\\u{{{ord(match[0]):x}}}", text)
+    return visible.replace("\n", "\\n").replace("\t", "\\t")
