@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LARGEST_FILE = 256 * 1024
 """Bytes; the loader's own limit, applied before a file is read at all."""
+_TOO_LARGE = b" " * (LARGEST_FILE + 1)
 LARGEST_COMMIT = 4 * 1024 * 1024
 
 _KINDS: Mapping[str, EntryKind] = {"100644": "file", "100755": "file", "120000": "symlink", "160000": "submodule"}
@@ -167,7 +168,11 @@ class FlagRepository:
             entries = list(self._tree_entries(commit))
             files, findings = layout.place(entries)
             missing = {file.blob for file in files if (file.path, file.blob) not in self._loaded}
-            blobs = {name: data for name, _, data in self.git.objects(sorted(missing), largest=LARGEST_FILE)}
+            # What is too large is not read; as much of anything lets the loader say so in its own words.
+            blobs = {
+                name: _TOO_LARGE if data is None else data
+                for name, _, data in self.git.objects(sorted(missing), largest=LARGEST_FILE)
+            }
             contents = self._assemble(files, findings, lambda file: blobs[file.blob])
             self._forget(files)
             self._trees[trees] = contents
@@ -239,14 +244,15 @@ class FlagRepository:
     def _assemble(
         self, files: tuple[Entry, ...], findings: tuple[Finding, ...], read: Callable[[Entry], bytes | None]
     ) -> tuple[tuple[Document, ...], tuple[Finding, ...]]:
-        documents, problems = [], list(findings)
+        documents: list[Document] = []
+        problems = list(findings)
         for file in files:
             loaded = self._loaded.get((file.path, file.blob)) if file.blob else None
             if loaded is None:
                 data = read(file)
                 if data is None:
                     problems.append(
-                        Finding(file.path, 0, 0, NOT_A_FILE, "$", "the file cannot be read, or is larger than 256 KiB")
+                        Finding(file.path, 0, 0, NOT_A_FILE, "$", "the file cannot be read", "Make it readable.")
                     )
                     continue
                 loaded = load_text(data, file=file.path)
@@ -284,11 +290,10 @@ def _folder_entries(root: Path) -> Iterator[Entry]:
 
 
 def _read_file(path: Path) -> bytes | None:
-    """Read a file of the working tree, if it is one and small enough."""
+    """Read a file of the working tree, if it is one; of a file that is too large, no more than shows that it is."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
     with os.fdopen(handle, "rb") as file:
-        data = file.read(LARGEST_FILE + 1)
-    return data if len(data) <= LARGEST_FILE else None
+        return file.read(LARGEST_FILE + 1)
