@@ -117,6 +117,7 @@ class Book:
             self.view.version,
             self.view.sequence,
             self.stale,
+            sorted(self.view.past_limit),
             [(name, namespace.etag) for name, (namespace, _) in self._shelves.items()],
         ]
         return blake2b(_encode(content), digest_size=12).hexdigest()

@@ -130,7 +130,7 @@ class Relay:
         try:
             outcome = await asyncio.get_running_loop().run_in_executor(executor, self._source.refresh)
         except FlagsealError as error:
-            self._refused(error.code, f"{error.message} {error.remedy}".rstrip())
+            self._refused(error.code, _sentence(error.message, error.remedy))
         except Exception:  # noqa: BLE001 (the edge of the process)
             # Whatever goes wrong here, the last good snapshot goes on being served.
             _LOG.exception("refresh failed", extra={"event": "refresh-failed"})
@@ -139,7 +139,7 @@ class Relay:
             if outcome.reason is None:
                 self._accepted()
             else:
-                self._refused(outcome.reason, outcome.reason)
+                self._refused(outcome.reason, _sentence(outcome.message or outcome.reason, outcome.remedy))
         self._adopt()
 
     def _accepted(self) -> None:
@@ -219,3 +219,7 @@ class Relay:
 
     def _staleness(self, view: View) -> float:
         return max(0.0, self._clock() - view.expires.timestamp())
+
+
+def _sentence(message: str, remedy: str) -> str:
+    return f"{message.rstrip('.')}. {remedy}".rstrip()

@@ -70,6 +70,11 @@ class View(Protocol):
         ...
 
     @property
+    def past_limit(self) -> frozenset[str]:
+        """Risk tiers for which it is too old by now, so that their flags serve the safe variant."""
+        ...
+
+    @property
     def as_of(self) -> datetime:
         """The instant for which it was built."""
         ...
@@ -85,7 +90,17 @@ class Outcome(Protocol):
 
     @property
     def reason(self) -> str | None:
-        """Why the update was refused; None if nothing was."""
+        """Why the update was refused, in a word; None if nothing was."""
+        ...
+
+    @property
+    def message(self) -> str:
+        """The same in a sentence."""
+        ...
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
         ...
 
 

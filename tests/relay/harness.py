@@ -86,6 +86,7 @@ class MemoryView:
     environment: str = "production"
     as_of: datetime = AS_OF
     stale: bool = False
+    past_limit: frozenset[str] = frozenset()
     expires: datetime = field(default_factory=lambda: datetime.now(UTC) + timedelta(minutes=10))
 
     def out_of_date(self, seconds: float) -> MemoryView:
@@ -103,6 +104,8 @@ class Refreshed:
     """What a refresh came to."""
 
     reason: str | None = None
+    message: str = ""
+    remedy: str = ""
 
 
 class MemorySource:

@@ -36,7 +36,7 @@ def test_readiness_waits_for_a_verified_snapshot_and_says_why(waiting: Asked) ->
     while "store" not in (answer := waiting.client.get("/readyz")).json()["reason"] and time.monotonic() < deadline:
         time.sleep(0.01)
     assert answer.status_code == 503
-    assert answer.json() == {"ready": False, "reason": "the store does not answer See that it is up."}
+    assert answer.json() == {"ready": False, "reason": "the store does not answer. See that it is up."}
     waiting.source.coming, waiting.source.failure = view(version=7), None
     waiting.relay.notify()
     assert waiting.relay.wait_until_ready(5)
