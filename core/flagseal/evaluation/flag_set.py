@@ -1,0 +1,184 @@
+"""A flagd document, ready to answer.
+
+Each flag is compiled when it is first asked for; after that an evaluation is one call of a function made for it. A
+flag set is immutable, and any number of threads may ask at once.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NoReturn, Self
+
+from flagseal.evaluation.bucketing import BUCKETINGS
+from flagseal.evaluation.flag import (
+    FlagReader,
+    MalformedFlag,
+    always,
+    checked_metadata,
+    copied,
+    merged_metadata,
+    quoted,
+)
+from flagseal.evaluation.javascript import TooLarge
+from flagseal.evaluation.jsonlogic import MalformedTargeting
+from flagseal.evaluation.outcome import Evaluation, Metadata, error
+from flagseal.model.errors import FlagsealError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, KeysView, Mapping
+
+
+class InvalidFlagSet(FlagsealError):
+    """Refuse what is no flagd document at all; a malformed flag in one spoils only itself."""
+
+    code = "InvalidFlagSet"
+
+
+class FlagSet:
+    """Answer for every flag of a flagd document.
+
+    Use :meth:`load`.
+    """
+
+    __slots__ = ("_answers", "_flags", "_metadata", "_reader")
+
+    def __init__(self, flags: Mapping[str, object], reader: FlagReader) -> None:
+        self._flags = flags
+        self._reader = reader
+        self._metadata = reader.metadata
+        # Only ever grows, by whole entries: two threads that compile the same flag at once both do no harm.
+        self._answers: dict[str, Callable[[object], Evaluation]] = {}
+
+    @classmethod
+    def load(
+        cls,
+        document: Mapping[str, object] | str | bytes,
+        *,
+        bucketing: str = "v2",
+        clock: Callable[[], float] = time.time,
+    ) -> Self:
+        """Read a flagd document.
+
+        Args:
+            document: As an object, which is not kept, or as JSON.
+            bucketing: How splits hash: ``v1``, ``v2`` or ``v3`` (compat.md). A document that we compiled names its own
+                in its metadata.
+            clock: Gives unix seconds; asked by flags that depend on the time.
+
+        Raises:
+            InvalidFlagSet: It is no flagd document, or there is no such bucketing.
+        """
+        if bucketing not in BUCKETINGS:
+            raise InvalidFlagSet(
+                f"no bucketing {quoted(str(bucketing))}", remedy=f"Use one of {', '.join(sorted(BUCKETINGS))}."
+            )
+        body = _body(document)
+        try:
+            metadata = MappingProxyType(dict(checked_metadata(copied(body.get("metadata")))))
+            evaluators = copied(body.get("$evaluators", {}))
+        except MalformedFlag as problem:
+            raise InvalidFlagSet(f"$.metadata or $.$evaluators: {problem}") from None
+        if not isinstance(evaluators, dict):
+            raise InvalidFlagSet("$.$evaluators: not an object")
+        return cls(_flags(body.get("flags")), FlagReader(evaluators, metadata, BUCKETINGS[bucketing], clock))
+
+    def evaluate(self, key: str, context: Mapping[str, object] | None = None) -> Evaluation:
+        """Answer for one flag. Raises nothing, whatever the context holds.
+
+        Args:
+            key: The flag's key.
+            context: The evaluation context, ``targetingKey`` among its attributes. ``$flagd`` in it is ignored.
+        """
+        try:
+            return self._answers[key](context)
+        except Exception as problem:  # noqa: BLE001 (total by contract: what a caller passes must not break the caller)
+            return self._otherwise(key, context, problem)
+
+    def keys(self) -> KeysView[str]:
+        """Give the keys of all flags, the malformed and disabled ones included."""
+        return self._flags.keys()
+
+    @property
+    def metadata(self) -> Metadata:
+        """Metadata of the flag set."""
+        return self._metadata
+
+    def flag_metadata(self, key: str) -> Metadata:
+        """Give the metadata that a flag's evaluations carry; for an unknown or malformed one, those of the flag set."""
+        flag = self._flags.get(key)
+        try:
+            return merged_metadata(self._metadata, flag.get("metadata")) if isinstance(flag, dict) else self._metadata
+        except MalformedFlag:
+            return self._metadata
+
+    # What happens once a flag, or seldom
+
+    def _otherwise(self, key: str, context: object, problem: Exception) -> Evaluation:
+        try:
+            if key not in self._flags:
+                return error("FLAG_NOT_FOUND", f"no flag {quoted(str(key))}", self._metadata)
+            if key in self._answers:
+                return self._failed(key, context, problem)
+            answer = self._compiled(key)
+            self._answers[key] = answer
+        except Exception as failure:  # noqa: BLE001 (total by contract)
+            # Not kept: a caller deep in its own recursion may leave no room, and the next one may have it.
+            return error("GENERAL", f"cannot compile here: {type(failure).__name__}", self._metadata)
+        try:
+            return answer(context)
+        except Exception as failure:  # noqa: BLE001 (total by contract)
+            return self._failed(key, context, failure)
+
+    def _failed(self, key: str, context: object, problem: Exception) -> Evaluation:
+        metadata = self.flag_metadata(key)
+        if isinstance(problem, MalformedTargeting):
+            return error("PARSE_ERROR", f"malformed targeting: {problem}", metadata)
+        if isinstance(problem, TooLarge):
+            return error("GENERAL", "targeting makes too much of this context", metadata)
+        if context is not None and not hasattr(type(context), "keys"):
+            return error("INVALID_CONTEXT", "the evaluation context is not a mapping", metadata)
+        return error("GENERAL", f"evaluation failed: {type(problem).__name__}", metadata)
+
+    def _compiled(self, key: str) -> Callable[[object], Evaluation]:
+        try:
+            return self._reader.read(key, self._flags[key])
+        except MalformedFlag as problem:
+            return always(error("PARSE_ERROR", f"malformed flag: {problem}", self.flag_metadata(key)))
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    msg = f"{name} is no JSON"
+    raise ValueError(msg)
+
+
+def _body(document: Mapping[str, object] | str | bytes) -> Mapping[str, object]:
+    if isinstance(document, (str, bytes, bytearray)):
+        try:
+            document = json.loads(document, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as problem:
+            raise InvalidFlagSet(f"not JSON: {problem}", remedy="Give a flagd flag document.") from None
+    if not isinstance(document, dict):
+        raise InvalidFlagSet("$: not an object", remedy="Give a flagd flag document: an object with `flags`.")
+    return document
+
+
+def _flags(value: object) -> Mapping[str, object]:
+    """Read ``flags``, a map or a list with a key in each; of two with one key, the last counts."""
+    pairs: list[tuple[object, object]]
+    if isinstance(value, dict):
+        pairs = list(value.items())
+    elif isinstance(value, list):
+        pairs = [(flag.get("key") if isinstance(flag, dict) else None, flag) for flag in value]
+    else:
+        raise InvalidFlagSet("$.flags: neither an object nor a list", remedy="Give a flagd flag document.")
+    flags: dict[str, object] = {}
+    for key, flag in pairs:
+        if not isinstance(key, str):
+            raise InvalidFlagSet("$.flags: a flag without a key", remedy="Give each flag of the list a `key`.")
+        try:
+            flags[key] = copied(flag)
+        except MalformedFlag as problem:
+            flags[key] = problem
+    return flags
