@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Reason: TypeAlias = Literal["STATIC", "TARGETING_MATCH", "DEFAULT", "DISABLED", "ERROR"]
+Reason: TypeAlias = Literal["STATIC", "TARGETING_MATCH", "DEFAULT", "DISABLED", "STALE", "ERROR"]
 ErrorCode: TypeAlias = Literal["FLAG_NOT_FOUND", "PARSE_ERROR", "INVALID_CONTEXT", "GENERAL"]
 MetadataValue: TypeAlias = "str | int | float | bool"
 Metadata: TypeAlias = "Mapping[str, MetadataValue]"
