@@ -1,0 +1,295 @@
+"""What TUF cannot know: that the content was approved (distribution.md, Clients).
+
+TUF says who signed the files; with a stolen online key that says little. So whoever takes a snapshot decides
+again what the publisher decided, by the same functions, from the people's signatures up:
+
+1. the statements from the own last head (or genesis) to ``head.json`` are accepted, and lead to its manifest;
+2. the documents are the manifest's;
+3. building from them gives exactly the published bytes, digest for digest.
+
+What is built here is never downloaded: the signed hash of a file is enough to know that it is the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from flagseal.history.acceptance import accept
+from flagseal.history.building import build
+from flagseal.history.bundle import HistoryEntry, read_instant
+from flagseal.history.head import genesis
+from flagseal.history.replay import replay
+from flagseal.model.errors import ApprovalError, FlagsealError
+from flagseal.model.loader import parse_body
+from flagseal.snapshot.layout import (
+    GENESIS,
+    HEAD,
+    HISTORY,
+    HISTORY_LENGTH,
+    REPOSITORY,
+    history_file,
+    history_number,
+)
+from flagseal.snapshot.refusal import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from flagseal.approval.trust import Trust
+    from flagseal.history.building import Build
+    from flagseal.history.head import Head
+    from flagseal.model.canonical import Json
+    from flagseal.model.document import Document
+
+TOLERANCE = timedelta(seconds=30)
+"""How far clocks of publisher and client may differ."""
+
+LATENESS = timedelta(minutes=10)
+"""How long ago a statement may have been accepted before the last look at the store (docs/adr/0008)."""
+
+
+class Files(Protocol):
+    """The targets of one signed snapshot."""
+
+    def namespaces(self) -> tuple[str, ...]:
+        """Name every namespace, ``_repository`` included."""
+        ...
+
+    def paths(self, namespace: str) -> tuple[str, ...]:
+        """Name a namespace's targets."""
+        ...
+
+    def sha256(self, path: str) -> str | None:
+        """Give the signed hash of a target, in hexadecimal; None if no role lists it."""
+        ...
+
+    def read(self, path: str) -> bytes:
+        """Give a target's bytes, held against its signed length and hash.
+
+        Raises:
+            Refused: It is missing, damaged, or larger than any honest one.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a verifier knew when it last looked.
+
+    Attributes:
+        sequence: Of the head then.
+        statement: Id of the statement that led there; None for genesis.
+        fresh_at: When it last saw a snapshot that was certainly the newest.
+    """
+
+    sequence: int
+    statement: str | None
+    fresh_at: datetime
+
+
+@dataclass(frozen=True)
+class Content:
+    """Content that was found to be approved.
+
+    Attributes:
+        trust: By which trust.
+        head: The accepted state.
+        build: What it compiles to.
+        hashes: SHA-256 of every built file, hexadecimal.
+    """
+
+    trust: Trust
+    head: Head
+    build: Build
+    hashes: Mapping[str, str]
+
+
+def verify_content(
+    files: Files, trust: Trust, *, now: datetime, base: Content | None = None, known: Known | None = None
+) -> Content:
+    """Decide again what a publisher claims.
+
+    Args:
+        files: The targets of one snapshot.
+        trust: ``trust.json`` of the same snapshot.
+        now: The verifier's clock.
+        base: What this verifier has verified before; statements up to its head are not decided again, unless
+            the trust has changed since.
+        known: What it knew when it last looked.
+
+    Raises:
+        Refused: ``unapproved-content`` for everything that people did not approve; ``rollback`` for less than
+            was known; what :meth:`Files.read` raises.
+    """
+    claim = Claim.parse(files.read(HEAD))
+    _require_time(claim, base, now)
+    if known is not None and claim.sequence < known.sequence:
+        raise Refused("rollback", f"{HEAD}: is at sequence {claim.sequence}, and {known.sequence} was seen before")
+    try:
+        goes_on = base is not None and base.trust == trust and base.head.sequence <= claim.sequence
+        head = base.head if base is not None and goes_on else genesis(trust, _genesis_documents(files))
+        for entry in _entries(files, head.sequence, claim.sequence):
+            _require_acceptance_time(entry, head, known, now)
+            head = accept(head, entry.bundle, trust, now=entry.accepted_at).require()
+            _require_same_past(head, known)
+        built = _built(head, trust.environment, claim.as_of, base)
+    except Refused:
+        raise
+    except FlagsealError as error:
+        raise Refused("unapproved-content", f"{error.message} ({error.code})") from error
+    hashes = _hashes(built, base)
+    _require_same(files, hashes)
+    return Content(trust, head, built, hashes)
+
+
+def head_at(files: Files, trust: Trust, sequence: int) -> Head:
+    """Replay verified history from genesis up to a statement.
+
+    Args:
+        files: Where the history lies; its content was verified before.
+        trust: By which it was.
+        sequence: Of the last statement to take.
+
+    Raises:
+        FlagsealError: The history is not there, or does not hold.
+    """
+    return replay(trust, _genesis_documents(files), _entries(files, trust.genesis.sequence, sequence))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What ``head.json`` says, which nobody has checked.
+
+    Attributes:
+        sequence: Of the head.
+        as_of: The instant for which the snapshot was built.
+        statement: Id of the last statement; None at genesis.
+        body: All of it.
+    """
+
+    sequence: int
+    as_of: datetime
+    statement: str | None
+    body: Mapping[str, Json]
+
+    @staticmethod
+    def parse(data: bytes) -> Claim:
+        """Read the file.
+
+        Raises:
+            Refused: It is no ``head.json``.
+        """
+        try:
+            body = json.loads(data)
+            return Claim(_integer(body["sequence"]), read_instant(body["asOf"]), body["statement"], body)
+        except (ValueError, KeyError, TypeError, RecursionError, ApprovalError) as error:
+            raise Refused("malformed", f"{HEAD}: cannot be understood ({error})") from error
+
+
+def _require_time(claim: Claim, base: Content | None, now: datetime) -> None:
+    """Refuse a state from the future, where what still waits would be in effect, and one that goes back in time."""
+    if claim.as_of > now + TOLERANCE:
+        raise Refused(
+            "unapproved-content",
+            f"{HEAD}: is as of {claim.as_of.isoformat()}, and it is {now.isoformat()}: what waits must wait",
+            remedy="Compare this machine's clock with the publisher's; if they agree, count the online key as stolen.",
+        )
+    if base is not None and claim.as_of < base.build.as_of:
+        raise Refused(
+            "rollback",
+            f"{HEAD}: is as of {claim.as_of.isoformat()}, and {base.build.as_of.isoformat()} was seen before",
+        )
+
+
+def _require_acceptance_time(entry: HistoryEntry, head: Head, known: Known | None, now: datetime) -> None:
+    """Bound the publisher's word on when a statement was accepted (docs/adr/0008-accepted-at-is-bounded.md)."""
+    at, number = entry.accepted_at, head.sequence + 1
+    if at > now + TOLERANCE:
+        raise Refused("unapproved-content", f"statement {number} was accepted at {at.isoformat()}, which is to come")
+    if at < head.accepted_at:
+        raise Refused("unapproved-content", f"statement {number} was accepted before the one it follows")
+    if known is not None and number > known.sequence and at < known.fresh_at - LATENESS:
+        raise Refused(
+            "unapproved-content",
+            f"statement {number} claims to have been accepted at {at.isoformat()}, "
+            f"and was not there at {known.fresh_at.isoformat()}",
+        )
+
+
+def _require_same_past(head: Head, known: Known | None) -> None:
+    """Refuse another history than the one that was seen."""
+    if known is not None and head.sequence == known.sequence and head.statement != known.statement:
+        raise Refused("rollback", f"statement {head.sequence} is another one than was seen before")
+
+
+def _built(head: Head, environment: str, as_of: datetime, base: Content | None) -> Build:
+    previous = base.build if base is not None else None
+    built = build(head, environment, as_of, previous=previous)
+    # Where nothing differs, the previous build comes back with its own instant: right for a publisher, who then
+    # has nothing to publish; here the instant is part of what is compared.
+    return built if built.as_of == as_of else build(head, environment, as_of)
+
+
+def _entries(files: Files, above: int, up_to: int) -> Iterator[HistoryEntry]:
+    """Read the statements of a stretch of history, in order.
+
+    Raises:
+        Refused: Some are missing.
+        ApprovalError: A line is no entry.
+    """
+    if above >= up_to:
+        return
+    for number in range(history_number(above + 1), history_number(up_to) + 1):
+        path = history_file(number)
+        lines = files.read(path).splitlines()
+        # The lines of a file end with its last statement, or with the newest; it may begin late, after genesis.
+        last = min(up_to, (number + 1) * HISTORY_LENGTH)
+        first = last - len(lines) + 1
+        if len(lines) > HISTORY_LENGTH or first > max(above + 1, number * HISTORY_LENGTH + 1):
+            raise Refused("unapproved-content", f"{path}: {len(lines)} statements cannot be all up to {last}")
+        for sequence, line in enumerate(lines, first):
+            if sequence > above:
+                yield HistoryEntry.parse_line(line)
+
+
+def _genesis_documents(files: Files) -> list[Document]:
+    data = files.read(GENESIS)
+    try:
+        bodies = json.loads(data)["documents"]
+        return [parse_body(body, place=GENESIS, allow_tombstone=True) for body in bodies]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Refused("malformed", f"{GENESIS}: cannot be understood ({error})") from error
+
+
+def _hashes(built: Build, base: Content | None) -> dict[str, str]:
+    """Hash what was built; what is the same object as before has the same hash."""
+    files, hashes = (base.build.files, base.hashes) if base is not None else ({}, {})
+    return {
+        path: hashes[path] if files.get(path) is data else hashlib.sha256(data).hexdigest()
+        for path, data in built.files.items()
+    }
+
+
+def _require_same(files: Files, hashes: Mapping[str, str]) -> None:
+    """Hold every signed file against what was built; nothing may be missing, other, or more."""
+    for path, sha256 in hashes.items():
+        signed = files.sha256(path)
+        if signed != sha256:
+            what = "is missing" if signed is None else "is not what the approved documents compile to"
+            raise Refused("unapproved-content", f"{path}: {what}")
+    for namespace in files.namespaces():
+        for path in files.paths(namespace):
+            own = namespace == REPOSITORY and (path == GENESIS or path.startswith(HISTORY))
+            if path not in hashes and not own:
+                raise Refused("unapproved-content", f"{path}: nothing that was approved compiles to it")
+
+
+def _integer(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{value!r} is not a whole number")
+    return value
