@@ -1,1 +1,31 @@
-"""The accepted head, what may follow it, what is in effect, and what that builds. Pure."""
+"""The accepted history: one head, what takes it further, what of it is in effect, and what it publishes.
+
+Pure: content, keys and instants come in, values go out. Publisher and clients call the same functions.
+"""
+
+from flagseal.history.acceptance import Acceptance, accept
+from flagseal.history.building import Build, build
+from flagseal.history.bundle import Bundle, HistoryEntry
+from flagseal.history.head import Head, Pending, genesis, in_effect, next_change
+from flagseal.history.manifest import Manifest
+from flagseal.history.proposal import Proposal, changes, propose
+from flagseal.history.replay import replay
+
+__all__ = [
+    "Acceptance",
+    "Build",
+    "Bundle",
+    "Head",
+    "HistoryEntry",
+    "Manifest",
+    "Pending",
+    "Proposal",
+    "accept",
+    "build",
+    "changes",
+    "genesis",
+    "in_effect",
+    "next_change",
+    "propose",
+    "replay",
+]

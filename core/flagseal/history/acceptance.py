@@ -1,0 +1,299 @@
+"""Accepting a statement: the one function by which publisher and clients decide (approval.md).
+
+::
+
+    statement ─ chain ─► content ─► whole ─► evidence ─► policy.decide ─► head
+                  │         │         │          │             │
+                  └─────────┴─────────┴──────────┴─────────────┴──► refusal, with its reason; the head stays
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from flagseal.approval.evidence import gather
+from flagseal.history.bundle import HistoryEntry
+from flagseal.history.head import Head
+from flagseal.history.waiting import Change, settle
+from flagseal.history.wholeness import require_whole
+from flagseal.model.errors import ApprovalError, FlagsealError, InvalidDocuments
+from flagseal.model.loader import parse_body
+from flagseal.policy.decide import decide
+from flagseal.policy.facts import Facts
+from flagseal.policy.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from flagseal.approval.evidence import Evidence
+    from flagseal.approval.statement import Statement
+    from flagseal.approval.trust import Trust
+    from flagseal.history.bundle import Bundle
+    from flagseal.model.document import Document
+    from flagseal.policy.decision import Check, Decision
+
+_REMEDY_STALE = (
+    "Another change was accepted first. Sign again: `flagseal status` shows the statement that builds on it."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Say what became of a statement.
+
+    Attributes:
+        head: The new head; None if it was refused.
+        decision: The record, as far as it came to a decision; it says what is missing.
+        refusal: Why it was refused; None if it was accepted.
+        entry: What the history keeps of it, signatures that did not count left out; None if it was refused.
+    """
+
+    head: Head | None
+    decision: Decision | None
+    refusal: FlagsealError | None
+    entry: HistoryEntry | None
+
+    def require(self) -> Head:
+        """Give the new head.
+
+        Raises:
+            FlagsealError: The refusal.
+        """
+        if self.head is None:
+            raise self.refusal or ApprovalError("Refused.")
+        return self.head
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A statement whose chain and content are in order, with everything that decides about it."""
+
+    statement: Statement
+    documents: Mapping[str, Document]
+    change: Change
+    evidence: Evidence
+    decision: Decision
+
+
+def accept(head: Head, bundle: Bundle, trust: Trust, *, now: datetime) -> Acceptance:
+    """Take the head to the next manifest, or say why not.
+
+    Args:
+        head: The accepted state.
+        bundle: A statement with the content of its subjects; it does not matter who carries it.
+        trust: Names the repository, the branch and the attestors.
+        now: Aware. The clock is the later of this and the last acceptance, in whole seconds.
+
+    Returns:
+        The new head, or a refusal with one of these codes: ``EnvelopeMalformed``, ``StatementMalformed``,
+        ``StatementTooLarge``; ``WrongRepository``, ``WrongBranch``, ``StatementReplayed``, ``SequenceGap``,
+        ``BeforeMismatch``, ``FromMismatch``; ``ContentMissing``, ``DigestMismatch``, ``InvalidContent``,
+        ``SubjectsMismatch``; ``PoliciesInvalid``, ``NotUnique``, ``NotCompiling``; ``AuthorUnknown``;
+        ``NoValidSignature``; ``SelfApproval``, ``ApprovalMissing``, ``RoleMissing`` and what else policies refuse
+        (:func:`refusal_of`); ``PolicyMayNotWait``.
+    """
+    clock = max(now.astimezone(UTC).replace(microsecond=0), head.accepted_at)
+    decision = None
+    try:
+        judged = _judge(head, bundle, trust, clock)
+        decision = judged.decision
+        _require_approval(judged)
+        successor = _successor(head, judged, clock)
+    except FlagsealError as error:
+        return Acceptance(None, decision, error, None)
+    return Acceptance(successor, decision, None, HistoryEntry(judged.evidence.envelope, judged.documents, clock))
+
+
+def _judge(head: Head, bundle: Bundle, trust: Trust, clock: datetime) -> _Judged:
+    statement = bundle.envelope.statement
+    require_chain(head, statement, trust)
+    documents = _content(statement, bundle)
+    after = _after(head, statement, documents)
+    organisation = head.policies.organisation
+    unknown = [person for person in statement.contributors if person not in organisation.people]
+    if unknown:
+        raise ApprovalError(
+            f"{', '.join(unknown)} contributed, and nobody of that name is in the organisation.", code="AuthorUnknown"
+        )
+    policies = require_whole(head.documents, after)
+    evidence = gather(bundle.envelope, statement, organisation, trust.attestors)
+    change = Change.of(head, after, statement.subjects, statement.sequence, clock)
+    environments = {*head.policies.environments, *policies.environments}
+    linked = {name: change.linked(name) for name in environments}
+    facts = Facts(
+        accepted=head.documents,
+        after=after,
+        subjects=tuple(statement.subjects),
+        contributors=statement.contributors,
+        approvals=evidence.approvals,
+        now=clock,
+        ticket=statement.ticket,
+        in_effect={name: head.effective(name, clock) for name in environments if head.waiting(name, clock)},
+        pending_until={name: max(entry.effective_from for entry in some) for name, some in linked.items() if some},
+        accepted_at=head.accepted_at,
+    )
+    return _Judged(statement, documents, change, evidence, decide(facts, head.policies))
+
+
+def require_chain(head: Head, statement: Statement, trust: Trust) -> None:
+    """Check that a statement continues this history and no other (approval.md, check 1).
+
+    Raises:
+        ApprovalError: See :func:`accept`.
+    """
+    if statement.repository_id != trust.repository_id or statement.repository_id != head.repository_id:
+        raise ApprovalError(
+            f"The statement speaks of the repository {statement.repository_id}, and this one is {trust.repository_id}.",
+            code="WrongRepository",
+        )
+    if statement.ref != trust.ref:
+        raise ApprovalError(
+            f"The statement speaks of {statement.ref}, and the protected branch is {trust.ref}.", code="WrongBranch"
+        )
+    if statement.sequence <= head.sequence:
+        raise ApprovalError(
+            f"The statement has number {statement.sequence}, and {head.sequence} is accepted already.",
+            code="StatementReplayed",
+            remedy="To go back to an earlier state, commit it again: that is a new statement.",
+        )
+    if statement.sequence != head.sequence + 1:
+        raise ApprovalError(
+            f"The statement has number {statement.sequence}, and {head.sequence + 1} is missing.",
+            code="SequenceGap",
+            remedy="Bring the statements between; none can be left out.",
+        )
+    if statement.before != head.manifest.digest:
+        raise ApprovalError(
+            f"The statement builds on the manifest {statement.before[:19]}…, and {head.manifest.digest[:19]}… is"
+            " accepted.",
+            code="BeforeMismatch",
+            remedy=_REMEDY_STALE,
+        )
+    if statement.from_commit != head.commit:
+        raise ApprovalError(
+            f"The statement goes on from commit {statement.from_commit[:12]}, and {head.commit[:12]} is accepted.",
+            code="FromMismatch",
+            remedy=_REMEDY_STALE,
+        )
+
+
+def _content(statement: Statement, bundle: Bundle) -> dict[str, Document]:
+    """Take the subjects' documents out of the bundle, each valid and of the digest approved (check 3)."""
+    documents = {}
+    for subject, digest in statement.subjects.items():
+        document = bundle.documents.get(subject)
+        if document is None:
+            raise ApprovalError(
+                f"{subject}: its content was not delivered.",
+                code="ContentMissing",
+                remedy="A statement is accepted whole: bring every document that it names.",
+            )
+        if document.subject != subject:
+            raise ApprovalError(f"{subject}: {document.subject} was delivered for it.", code="InvalidContent")
+        if document.digest != digest:
+            raise ApprovalError(
+                f"{subject}: the content has the digest {document.digest[:19]}…, and {digest[:19]}… was approved.",
+                code="DigestMismatch",
+                remedy="An edit after approval needs a new approval.",
+            )
+        try:
+            documents[subject] = parse_body(document.body(), place=subject, allow_tombstone=True)
+        except InvalidDocuments as error:
+            raise ApprovalError(error.message, code="InvalidContent", remedy=error.remedy) from error
+    return documents
+
+
+def _after(head: Head, statement: Statement, documents: Mapping[str, Document]) -> State:
+    """Put the documents in, and hold the result against what the statement says of it."""
+    known = head.manifest.entries
+    for subject, digest in statement.subjects.items():
+        if statement.replaces[subject] != known.get(subject):
+            raise ApprovalError(
+                f"{subject}: the statement replaces another content than the accepted one.",
+                code="SubjectsMismatch",
+                remedy=_REMEDY_STALE,
+            )
+        if digest == known.get(subject):
+            raise ApprovalError(f"{subject}: nothing changes.", code="SubjectsMismatch")
+        if documents[subject].is_tombstone and subject not in known:
+            raise ApprovalError(f"{subject}: what never was cannot be removed.", code="SubjectsMismatch")
+    if head.manifest.changed(statement.subjects).digest != statement.after:
+        raise ApprovalError("The statement's subjects do not lead to its manifest.", code="SubjectsMismatch")
+    return State(MappingProxyType({**head.documents, **documents}))
+
+
+def _require_approval(judged: _Judged) -> None:
+    if not judged.evidence.approvals:
+        raise ApprovalError(
+            "No signature of anybody in the organisation is on the statement yet.",
+            code="NoValidSignature",
+            remedy=_remedy(judged.decision),
+        )
+    if not judged.decision.allowed:
+        raise refusal_of(judged.decision)
+    # Whatever the policies say, nobody changes anything alone.
+    if not {approval.person for approval in judged.evidence.approvals} - set(judged.statement.contributors):
+        raise ApprovalError("Nobody but its contributors approved the change.", code="SelfApproval")
+
+
+def refusal_of(decision: Decision) -> ApprovalError:
+    """Turn a decision that denies into an error: the first failed check names it, all of them explain it."""
+    failed = decision.failed
+    code = next((_CODES[check.id] for check in _by_weight(failed) if check.id in _CODES), "PolicyDenied")
+    reasons = dict.fromkeys(
+        f"{check.environment}: {check.reason}" if check.environment else check.reason for check in failed
+    )
+    return ApprovalError(". ".join(reasons) + ".", code=code, remedy=_remedy(decision))
+
+
+def _remedy(decision: Decision) -> str:
+    if decision.missing:
+        return "Missing: " + "; ".join(
+            f"{entry.environment}: {entry.text()}" if entry.environment else entry.text() for entry in decision.missing
+        )
+    return " ".join(dict.fromkeys(check.remedy for check in decision.failed if check.remedy))
+
+
+def _successor(head: Head, judged: _Judged, clock: datetime) -> Head:
+    statement, change, decided = judged.statement, judged.change, judged.decision.environments
+    if nowhen := sorted(name for name, entry in decided.items() if entry.effective_from is None):
+        raise ApprovalError(
+            f"{', '.join(nowhen)}: there is no time at which this may take effect.", code="OutsideWindow"
+        )
+    found = {name: change.harmless(name) for name, entry in decided.items() if entry.toward_safe_now}
+    successor = Head(
+        repository_id=head.repository_id,
+        ref=head.ref,
+        sequence=statement.sequence,
+        commit=statement.commit,
+        manifest=head.manifest.changed(statement.subjects),
+        documents=change.after,
+        approvals=MappingProxyType({**head.approvals, **dict.fromkeys(statement.subjects, statement.id)}),
+        pending=(),
+        accepted_at=clock,
+        statement=statement.id,
+    )
+    pending = settle(
+        change,
+        successor.policies.environments,
+        effective_from={name: entry.effective_from for name, entry in decided.items() if entry.effective_from},
+        at_once={name: company for name, company in found.items() if company is not None},
+    )
+    waits = any(entry.sequence == statement.sequence for entry in pending)
+    if waits and len(change.subjects) < len(statement.subjects):
+        raise ApprovalError(
+            "The change would have to wait for its time, and policies are in force when they are accepted.",
+            code="PolicyMayNotWait",
+            remedy="Commit the change of policies apart from the change of flags.",
+        )
+    return replace(successor, pending=pending)
+
+
+_CODES: Mapping[str, str] = {}
+
+
+def _by_weight(checks: Iterable[Check]) -> Iterable[Check]:
+    return checks

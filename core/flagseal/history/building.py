@@ -1,0 +1,241 @@
+"""What a head publishes in one environment: files by target path, the same bytes for everybody (distribution.md).
+
+Costs grow with the change: given an earlier build, a namespace is compiled again only if a document that it was, or
+would now be, compiled from differs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from flagseal.evaluation.compile import compile_namespace
+from flagseal.history.access import access_for
+from flagseal.history.bundle import write_instant
+from flagseal.model.canonical import canonical_json
+from flagseal.model.document import split_subject
+from flagseal.model.errors import ApprovalError
+from flagseal.policy.classify import reached
+from flagseal.policy.state import State, changed_subjects, flag_reference, flag_subject
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from flagseal.history.head import Head, Pending
+    from flagseal.model.canonical import Json
+    from flagseal.model.document import Document
+
+HEAD_PATH = "_repository/head.json"
+FLAGS, PROVENANCE, ACCESS = "flags.json", "provenance.json", "access.json"
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What a build was made from, kept so that the next one can tell what differs.
+
+    Attributes:
+        state: The documents in effect.
+        approvals: The approvals by which they are.
+        bucketing: The environment's.
+        access: The AccessPolicy, if there is one.
+        sources: By namespace, the subjects its flags were compiled from, sorted.
+        pending: By namespace, what waits there, as its provenance says it.
+    """
+
+    state: State
+    approvals: Mapping[str, str]
+    bucketing: str
+    access: Document | None
+    sources: Mapping[str, tuple[str, ...]]
+    pending: Mapping[str, Json]
+
+
+@dataclass(frozen=True)
+class Build:
+    """Hold the files of one environment.
+
+    Attributes:
+        environment: Its name.
+        as_of: The instant for which it was computed what is in effect; whole seconds, UTC.
+        head: The accepted state.
+        files: Target path (``payments/flags.json``, ``_repository/head.json``) to bytes.
+    """
+
+    environment: str
+    as_of: datetime
+    head: Head
+    files: Mapping[str, bytes]
+    basis: Basis = field(compare=False, repr=False)
+
+    def is_current(self, head: Head, now: datetime) -> bool:
+        """Tell whether building again would change nothing but the ``asOf`` of ``head.json``."""
+        same = self.head is head or (self.head.statement, self.head.sequence) == (head.statement, head.sequence)
+        return same and self.head.waiting(self.environment, self.as_of) == head.waiting(self.environment, now)
+
+
+def build(head: Head, environment: str, now: datetime, *, previous: Build | None = None) -> Build:
+    """Build the files of one environment: a function of the head, the environment and the instant.
+
+    Args:
+        head: The accepted state.
+        environment: One of its policies' environments.
+        now: Aware; an instant before the last acceptance counts as that. Who publishes passes no earlier instant than
+            that of what was published before.
+        previous: An earlier build, of this or another head. It saves work and changes no byte.
+
+    Raises:
+        ApprovalError: ``UnknownEnvironment``.
+        CompileError: A flag in effect has no meaning, which acceptance rules out.
+    """
+    environments = head.policies.environments
+    if environment not in environments:
+        raise ApprovalError(
+            f"{environment} is not among the environments of this history.",
+            code="UnknownEnvironment",
+            remedy=f"Use one of {', '.join(sorted(environments))}.",
+        )
+    as_of = max(now, head.accepted_at).replace(microsecond=0)
+    before = previous if previous is not None and previous.environment == environment else None
+    state = head.effective(environment, as_of)
+    approvals = head.effective_approvals(environment, as_of)
+    stale = None if before is None else _stale(before.basis, state, approvals)
+    basis = Basis(
+        state=state,
+        approvals=approvals,
+        bucketing=environments[environment].bucketing,
+        access=next((it for it in head.policies.documents.values() if it.kind == "AccessPolicy"), None),
+        sources=_sources(state, environment, before.basis.sources if before else {}, stale),
+        pending=_pending(head, environment, as_of, state),
+    )
+    files = {
+        path: data
+        for namespace in basis.sources
+        for path, data in _namespace_files(basis, namespace, environment, before, stale).items()
+    }
+    files[HEAD_PATH] = _head_file(head, environment, as_of)
+    return Build(environment, as_of, head, files, basis)
+
+
+def _stale(before: Basis, state: State, approvals: Mapping[str, str]) -> frozenset[str]:
+    """Name the namespaces of which some flag is made from something else than before."""
+    changed = set(changed_subjects(before.state, state)) if before.state is not state else set()
+    if before.approvals is not approvals:
+        known = before.approvals
+        changed |= {subject for subject, approval in approvals.items() if known.get(subject) != approval}
+    flags = reached(changed, before.state, state)
+    return frozenset(_namespace(flag) for flag in flags)
+
+
+def _sources(
+    state: State, environment: str, known: Mapping[str, tuple[str, ...]], stale: frozenset[str] | None
+) -> dict[str, tuple[str, ...]]:
+    """Name what each namespace with a flag in the environment is compiled from, anew where it may have changed."""
+    found: dict[str, set[str]] = {}
+    for subject, document in state.items():
+        if not subject.startswith("FlagDefinition/") or document.is_tombstone:
+            continue
+        flag = flag_reference(subject)
+        namespace = _namespace(flag)
+        if stale is not None and namespace not in stale:
+            continue
+        resolved = state.resolve(flag, environment)
+        if resolved is not None:
+            found.setdefault(namespace, set()).update((flag_subject(flag), *resolved.dependencies))
+    kept = {} if stale is None else {name: entry for name, entry in known.items() if name not in stale}
+    return dict(sorted((kept | {name: tuple(sorted(subjects)) for name, subjects in found.items()}).items()))
+
+
+def _pending(head: Head, environment: str, as_of: datetime, state: State) -> dict[str, Json]:
+    """Say, by namespace, what waits there."""
+    found: dict[str, list[Json]] = {}
+    for entry in head.waiting(environment, as_of):
+        by_namespace: dict[str, list[Json]] = {}
+        for subject in sorted(entry.before):
+            flags = reached((subject,), state, head.documents)
+            own = split_subject(subject)[1]
+            for namespace in {_namespace(flag) for flag in flags} | ({own} if own is not None else set()):
+                by_namespace.setdefault(namespace, []).append(subject)
+        for namespace, subjects in by_namespace.items():
+            found.setdefault(namespace, []).append(
+                {
+                    "sequence": entry.sequence,
+                    "effectiveFrom": write_instant(entry.effective_from),
+                    "subjects": subjects,
+                }
+            )
+    return {namespace: list(entries) for namespace, entries in found.items()}
+
+
+def _namespace_files(
+    basis: Basis, namespace: str, environment: str, before: Build | None, stale: frozenset[str] | None
+) -> dict[str, bytes]:
+    names = {name: f"{namespace}/{name}" for name in (FLAGS, PROVENANCE, ACCESS)}
+    old = before.files if before is not None and namespace in before.basis.sources else {}
+    known = before.basis if before is not None else basis
+    fresh = stale is None or namespace in stale or not old
+    files = {}
+    if not fresh and known.bucketing == basis.bucketing:
+        files[names[FLAGS]] = old[names[FLAGS]]
+    else:
+        files[names[FLAGS]] = compile_namespace(
+            basis.state.catalogue, namespace, environment, bucketing=basis.bucketing, approvals=basis.approvals
+        )
+    if not fresh and known.pending.get(namespace) == basis.pending.get(namespace):
+        files[names[PROVENANCE]] = old[names[PROVENANCE]]
+    else:
+        files[names[PROVENANCE]] = _provenance(basis, namespace)
+    if old and _digest(known.access) == _digest(basis.access):
+        files[names[ACCESS]] = old[names[ACCESS]]
+    else:
+        spec = basis.access.spec if basis.access is not None else None
+        files[names[ACCESS]] = canonical_json(access_for(spec, namespace, environment)) + b"\n"
+    return files
+
+
+def _provenance(basis: Basis, namespace: str) -> bytes:
+    """Write the documents a namespace was compiled from, each in its canonical form, and what waits there."""
+    documents = b",".join(basis.state[subject].canonical for subject in basis.sources[namespace])
+    pending = canonical_json(basis.pending.get(namespace, []))
+    return b'{"documents":[' + documents + b'],"pending":' + pending + b"}\n"
+
+
+def _head_file(head: Head, environment: str, as_of: datetime) -> bytes:
+    policies = head.policies
+    body: Json = {
+        "repository": head.repository_id,
+        "ref": head.ref,
+        "environment": environment,
+        "sequence": head.sequence,
+        "statement": head.statement,
+        "commit": head.commit,
+        "manifest": head.manifest.digest,
+        "acceptedAt": write_instant(head.accepted_at),
+        "asOf": write_instant(as_of),
+        "pending": [_pending_entry(entry) for entry in head.waiting(environment, as_of)],
+        "policies": {
+            "digest": policies.digest,
+            "documents": [policies.documents[subject].body() for subject in sorted(policies.documents)],
+        },
+        "overrides": [],
+        "freezes": [],
+    }
+    return canonical_json(body) + b"\n"
+
+
+def _pending_entry(entry: Pending) -> Json:
+    return {
+        "sequence": entry.sequence,
+        "effectiveFrom": write_instant(entry.effective_from),
+        "before": {
+            subject: None if document is None else document.body() for subject, document in sorted(entry.before.items())
+        },
+    }
+
+
+def _digest(document: Document | None) -> str | None:
+    return None if document is None else document.digest
+
+
+def _namespace(flag: str) -> str:
+    return flag.partition("/")[0]

@@ -1,0 +1,177 @@
+"""The head: the accepted state, and what of it is in effect where and when (docs/adr/0010-what-waits.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from flagseal.history.manifest import Manifest
+from flagseal.history.wholeness import require_whole
+from flagseal.model.errors import ApprovalError
+from flagseal.model.policy_set import load_policies
+from flagseal.policy.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from flagseal.approval.trust import Trust
+    from flagseal.model.document import Document
+    from flagseal.model.policies import PolicySet
+
+BEGINNING = datetime.fromtimestamp(0, UTC)
+"""When a genesis counts as accepted: before everything, and the same for everybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Say that a statement is accepted, and not in effect yet in one environment.
+
+    Attributes:
+        environment: Where it waits.
+        sequence: Of the statement.
+        effective_from: The instant from which it is in effect.
+        before: What is in effect until then for its subjects; None where there is nothing.
+        approvals: By which approval that is; the same subjects, where there is something.
+    """
+
+    environment: str
+    sequence: int
+    effective_from: datetime
+    before: Mapping[str, Document | None]
+    approvals: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Head:
+    """Hold the accepted state.
+
+    A function of the trust, the genesis and the accepted entries alone; replaying them gives an equal head.
+
+    Attributes:
+        repository_id: As in ``trust.json``.
+        ref: The protected branch.
+        sequence: Of the last accepted statement.
+        commit: It approved this.
+        manifest: Of all documents.
+        documents: All governed documents by subject, tombstones included.
+        approvals: Subject to the statement (its id) that approved its document; ``genesis:<commit>`` before any.
+        pending: What waits, in the order of sequence and environment.
+        accepted_at: When the last statement was accepted, by the clock of who accepted it.
+        statement: Id of the last accepted statement; None at genesis.
+    """
+
+    repository_id: str
+    ref: str
+    sequence: int
+    commit: str
+    manifest: Manifest
+    documents: State
+    approvals: Mapping[str, str]
+    pending: tuple[Pending, ...]
+    accepted_at: datetime
+    statement: str | None
+    _effective: dict[tuple[str, frozenset[int]], State] = field(default_factory=dict, compare=False, repr=False)
+
+    @cached_property
+    def policies(self) -> PolicySet:
+        """The policies in force: those accepted."""
+        return load_policies(self.documents.values())
+
+    def waiting(self, environment: str, now: datetime) -> tuple[Pending, ...]:
+        """Give what waits in an environment at an instant; the clock never goes back behind the last acceptance."""
+        clock = max(now, self.accepted_at)
+        return tuple(
+            entry for entry in self.pending if entry.environment == environment and entry.effective_from > clock
+        )
+
+    def effective(self, environment: str, now: datetime) -> State:
+        """Give what is in effect in an environment at an instant: the accepted documents, but for what waits."""
+        waiting = self.waiting(environment, now)
+        if not waiting:
+            return self.documents
+        key = environment, frozenset(entry.sequence for entry in waiting)
+        if key not in self._effective:
+            documents = dict(self.documents)
+            for entry in waiting:
+                for subject, document in entry.before.items():
+                    if document is None:
+                        del documents[subject]
+                    else:
+                        documents[subject] = document
+            self._effective[key] = State(MappingProxyType(documents))
+        return self._effective[key]
+
+    def effective_approvals(self, environment: str, now: datetime) -> Mapping[str, str]:
+        """Give, for each subject in effect, the approval by which it is."""
+        waiting = self.waiting(environment, now)
+        if not waiting:
+            return self.approvals
+        approvals = dict(self.approvals)
+        for entry in waiting:
+            for subject, document in entry.before.items():
+                if document is None:
+                    del approvals[subject]
+                else:
+                    approvals[subject] = entry.approvals[subject]
+        return approvals
+
+
+def genesis(trust: Trust, documents: Iterable[Document]) -> Head:
+    """Begin a history.
+
+    Args:
+        trust: Pins the commit and the digest of its manifest.
+        documents: All governed documents at that commit (and tombstones, if the genesis was moved forward).
+
+    Raises:
+        ApprovalError: ``GenesisMismatch``; or what :func:`~flagseal.history.wholeness.require_whole` raises.
+
+    Returns:
+        A head whose statements begin at the genesis' sequence plus one.
+    """
+    found: dict[str, Document] = {}
+    for document in documents:
+        if found.setdefault(document.subject, document) is not document:
+            raise ApprovalError(f"{document.subject} is there twice at genesis.", code="GenesisMismatch")
+    manifest = Manifest.of(found)
+    if manifest.digest != trust.genesis.manifest:
+        raise ApprovalError(
+            f"The documents of {trust.genesis.commit[:12]} have the manifest {manifest.digest}, and trust.json pins"
+            f" {trust.genesis.manifest}.",
+            code="GenesisMismatch",
+            remedy="Use the repository and commit that trust.json names, or make a new trust with the offline keys.",
+        )
+    state = State(MappingProxyType(found))
+    head = Head(
+        repository_id=trust.repository_id,
+        ref=trust.ref,
+        sequence=trust.genesis.sequence,
+        commit=trust.genesis.commit,
+        manifest=manifest,
+        documents=state,
+        approvals=dict.fromkeys(found, f"genesis:{trust.genesis.commit}"),
+        pending=(),
+        accepted_at=BEGINNING,
+        statement=None,
+    )
+    require_whole(State({}), state)
+    return head
+
+
+def in_effect(head: Head, environment: str, now: datetime) -> Mapping[str, Document]:
+    """Give the documents in effect in an environment at an instant, by subject; tombstones included.
+
+    Args:
+        head: The accepted state.
+        environment: Its name.
+        now: Aware. An instant before the last acceptance counts as that.
+    """
+    return head.effective(environment, now)
+
+
+def next_change(head: Head, environment: str, now: datetime) -> datetime | None:
+    """Give the instant at which something that waits takes effect next; None if nothing waits."""
+    return min((entry.effective_from for entry in head.waiting(environment, now)), default=None)

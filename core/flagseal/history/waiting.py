@@ -1,0 +1,192 @@
+"""What waits, for how long, and what it takes along (docs/adr/0010-what-waits.md).
+
+Two changes hang together in an environment if some flag could be served differently for both: they share a document, a
+flag that reaches documents of both, or a flag's name or key. Of changes that hang together the later is never in effect
+before the earlier, since its content holds the other's. What is in effect is therefore, flag by flag, always one of the
+states that people approved, or one proven to serve nobody anything but what they had or the safe variant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from flagseal.history.head import Pending
+from flagseal.model.document import NAMESPACED_KINDS
+from flagseal.model.errors import CompileError
+from flagseal.model.uniqueness import flag_key
+from flagseal.policy.classify import reached
+from flagseal.policy.flag_change import flag_change
+from flagseal.policy.state import State, changed_subjects
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from flagseal.history.head import Head
+    from flagseal.model.document import Document
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A statement's change, on its way to be accepted.
+
+    Attributes:
+        head: What it builds on.
+        after: All documents if it is accepted.
+        subjects: What it changes, of the kinds that may wait (policies never do).
+        sequence: Of the statement.
+        clock: The time of acceptance.
+    """
+
+    head: Head
+    after: State
+    subjects: tuple[str, ...]
+    sequence: int
+    clock: datetime
+
+    @staticmethod
+    def of(head: Head, after: State, subjects: Iterable[str], sequence: int, clock: datetime) -> Change:
+        """Take those subjects that may wait."""
+        kept = tuple(
+            subject for subject in subjects if subject.startswith(tuple(f"{kind}/" for kind in NAMESPACED_KINDS))
+        )
+        return Change(head, after, kept, sequence, clock)
+
+    def linked(self, environment: str) -> tuple[Pending, ...]:
+        """Find what waits in an environment and hangs together with this change."""
+        marks = self._footprints(environment)
+        mine = marks.pop(self.sequence, set())
+        return self._waiting(environment, {name for name, theirs in marks.items() if not mine.isdisjoint(theirs)})
+
+    def component(self, environment: str) -> tuple[Pending, ...]:
+        """Find what waits in an environment and hangs together with this change, directly or through others."""
+        marks = self._footprints(environment)
+        seen, found = set(marks.pop(self.sequence, set())), set[int]()
+        while more := {name for name, theirs in marks.items() if name not in found and not seen.isdisjoint(theirs)}:
+            found |= more
+            seen = seen.union(*(marks[name] for name in more))
+        return self._waiting(environment, found)
+
+    def _waiting(self, environment: str, sequences: set[int]) -> tuple[Pending, ...]:
+        waiting = self.head.waiting(environment, self.clock)
+        return tuple(entry for entry in waiting if entry.sequence in sequences)
+
+    def _footprints(self, environment: str) -> dict[int, set[str]]:
+        """Map this change and everything that waits to what they touch; empty where nothing waits."""
+        waiting = self.head.waiting(environment, self.clock)
+        if not waiting:
+            return {}
+        states = self.head.effective(environment, self.clock), self.head.documents, self.after
+        touched = {entry.sequence: _footprint(entry.before, states) for entry in waiting}
+        return {**touched, self.sequence: _footprint(self.subjects, states)}
+
+    def harmless(self, environment: str) -> tuple[Pending, ...] | None:
+        """Find a way to put this change into effect at once without serving anybody anything new.
+
+        By itself, if that has a meaning and is proven; or else together with all that it hangs together with.
+
+        Returns:
+            What comes into effect with it; None if there is no way.
+        """
+        before = self.head.effective(environment, self.clock)
+        for company in ((), self.component(environment)):
+            subjects = {*self.subjects, *(subject for entry in company for subject in entry.before)}
+            if _serves_nothing_new(before, _with(before, self.after, subjects), environment):
+                return company
+        return None
+
+
+def settle(
+    change: Change,
+    environments: Iterable[str],
+    effective_from: Mapping[str, datetime],
+    at_once: Mapping[str, tuple[Pending, ...]],
+) -> tuple[Pending, ...]:
+    """Say what waits after a change was accepted.
+
+    Args:
+        change: The change.
+        environments: Those there are afterwards; what waited in others is forgotten with them.
+        effective_from: By environment, from when it is in effect; where it is not named, nothing changes there.
+        at_once: By environment in which it waits for nothing although others do: what comes into effect with it.
+    """
+    pending: list[Pending] = []
+    for environment in sorted(environments):
+        waiting = change.head.waiting(environment, change.clock)
+        linked = change.linked(environment)
+        start = max([effective_from.get(environment, change.clock), *(entry.effective_from for entry in linked)])
+        if environment in at_once:
+            company = {entry.sequence for entry in at_once[environment]}
+            waiting = tuple(entry for entry in waiting if entry.sequence not in company)
+            start = change.clock
+        mine = set(change.subjects)
+        if start > change.clock:
+            if any(mine & entry.before.keys() for entry in waiting):
+                # A part of what waited is replaced: the rest must not come alone, nor anything that builds on it.
+                held = {entry.sequence for entry in change.component(environment)}
+                waiting = tuple(
+                    replace(entry, effective_from=max(entry.effective_from, start)) if entry.sequence in held else entry
+                    for entry in waiting
+                )
+            pending.append(_pending(change, environment, start))
+        pending += _without(waiting, mine)
+    return tuple(sorted(pending, key=lambda entry: (entry.sequence, entry.environment)))
+
+
+def _pending(change: Change, environment: str, start: datetime) -> Pending:
+    now = change.head.effective(environment, change.clock)
+    approvals = change.head.effective_approvals(environment, change.clock)
+    return Pending(
+        environment,
+        change.sequence,
+        start,
+        MappingProxyType({subject: now.get(subject) for subject in change.subjects}),
+        MappingProxyType({subject: approvals[subject] for subject in change.subjects if subject in approvals}),
+    )
+
+
+def _without(waiting: Iterable[Pending], subjects: set[str]) -> Iterator[Pending]:
+    """Take subjects out of what waits; an entry that is empty then is gone."""
+    for entry in waiting:
+        if subjects.isdisjoint(entry.before):
+            yield entry
+            continue
+        before = {subject: document for subject, document in entry.before.items() if subject not in subjects}
+        approvals = {subject: name for subject, name in entry.approvals.items() if subject not in subjects}
+        if before:
+            yield replace(entry, before=MappingProxyType(before), approvals=MappingProxyType(approvals))
+
+
+def _footprint(subjects: Iterable[str], states: tuple[State, ...]) -> set[str]:
+    """Name everything through which a change of some documents could meet another."""
+    chosen = list(subjects)
+    marks = {*chosen, *(f"flag {reference}" for reference in reached(chosen, *states))}
+    for subject in chosen:
+        if subject.startswith("FlagDefinition/"):
+            for document in filter(None, (state.live(subject) for state in states)):
+                marks |= {f"name {document.name}", f"key {flag_key(document)}"}
+    return marks
+
+
+def _with(before: State, after: State, subjects: Iterable[str]) -> State:
+    documents: dict[str, Document] = dict(before)
+    for subject in subjects:
+        document = after.get(subject)
+        if document is None:
+            documents.pop(subject, None)
+        else:
+            documents[subject] = document
+    return State(MappingProxyType(documents))
+
+
+def _serves_nothing_new(before: State, after: State, environment: str) -> bool:
+    try:
+        changes = [
+            flag_change(flag, before, after, environment, only_served=True)
+            for flag in reached(changed_subjects(before, after), before, after)
+        ]
+    except CompileError:
+        return False
+    return all(change is None or change.change_class != "widen" for change in changes)

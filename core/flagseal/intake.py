@@ -1,0 +1,314 @@
+"""From a git repository to accepted entries: what is proposed on a branch, who has signed it, what can be accepted.
+
+The one place where git meets the history. Nothing that a note says is believed: the statement for a commit is written
+anew from git, and only signatures over exactly that statement are taken from the notes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from flagseal.approval.authors import contributors
+from flagseal.approval.envelope import Envelope, merge_all, parse_notes
+from flagseal.approval.evidence import attested
+from flagseal.history.acceptance import Acceptance, accept
+from flagseal.history.head import genesis
+from flagseal.history.proposal import Proposal, changes, propose
+from flagseal.model.errors import ApprovalError, FlagsealError, InvalidDocuments, RepositoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+    from flagseal.approval.trust import Trust
+    from flagseal.history.bundle import Bundle, HistoryEntry
+    from flagseal.history.head import Head
+    from flagseal.model.document import Document
+    from flagseal.repository import Commit, FlagRepository
+
+TICKET = "Ticket"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What is to be signed for a commit, and what was signed so far.
+
+    Attributes:
+        commit: Its id.
+        proposal: The statement that takes the head there, with its content.
+        envelope: The statement with the signatures found in the commit's notes, none of them verified.
+    """
+
+    commit: str
+    proposal: Proposal
+    envelope: Envelope
+
+    @property
+    def bundle(self) -> Bundle:
+        """What :func:`~flagseal.history.acceptance.accept` takes."""
+        return self.proposal.bundle(self.envelope)
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """How far a branch took the head.
+
+    Attributes:
+        head: The last accepted state.
+        entries: What was accepted on the way, in order.
+    """
+
+    head: Head
+    entries: tuple[HistoryEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One statement on the way: what it builds on, what was judged, and how."""
+
+    head: Head
+    candidate: Candidate
+    acceptance: Acceptance
+
+
+def candidates(repository: FlagRepository, head: Head, trust: Trust, revision: str) -> tuple[Candidate, ...]:
+    """Write the statement that takes the head to a commit, and collect its signatures.
+
+    Args:
+        repository: Holds the head's commit and the revision.
+        head: The accepted state.
+        trust: Names the repository, the branch and the attestors.
+        revision: A commit whose first-parent line goes on from the head's.
+
+    Raises:
+        ApprovalError: ``WrongRepository``; ``NothingChanges``; ``AuthorUnknown``, naming every commit.
+        InvalidDocuments: The commit's documents cannot be taken as they are.
+        RepositoryError: ``HistoryRewritten`` if the revision does not go on from the head, and what git says.
+
+    Returns:
+        First what trusted attestors said of this very change, if any; last the statement that is a function of the
+        history alone. The first is the one to be signed next.
+    """
+    require_same_repository(repository, trust)
+    commit = repository.commit(revision)
+    line = repository.first_parent_line(head.commit, commit.id)
+    documents, findings = repository.documents(commit.id)
+    if errors := [finding for finding in findings if finding.severity == "error"]:
+        raise InvalidDocuments(errors)
+    if not changes(head, documents):
+        raise ApprovalError(
+            f"{commit.id[:12]} changes no governed document.",
+            code="NothingChanges",
+            remedy="There is nothing to approve.",
+        )
+    commits = repository.commits_between(head.commit, commit.id)
+    plain = propose(
+        head,
+        trust,
+        commit=commit.id,
+        tree=commit.tree,
+        documents=documents,
+        contributors=_authors(repository, head, line, commits),
+        ticket=next(filter(None, (entry.trailer(TICKET) for entry in commits)), None),
+    )
+    noted = _noted(repository, commit.id)
+    own = Envelope(plain.statement.payload())
+    return (
+        *(
+            Candidate(commit.id, spoken, envelope)
+            for envelope in noted
+            if (spoken := _attested(envelope, plain, trust))
+        ),
+        Candidate(commit.id, plain, merge_all([own, *(entry for entry in noted if entry.payload == own.payload)])[0]),
+    )
+
+
+def candidate(repository: FlagRepository, head: Head, trust: Trust, revision: str) -> Candidate:
+    """Give what is to be signed for a commit: the first of :func:`candidates`, which see."""
+    return candidates(repository, head, trust, revision)[0]
+
+
+def advance(repository: FlagRepository, head: Head, trust: Trust, *, now: datetime, tip: str | None = None) -> Advance:
+    """Accept whatever can be accepted on the branch, as of now.
+
+    Of several statements that could come next, the one is taken on which most others build, and of those the oldest.
+
+    Args:
+        repository: Holds the branch and its notes.
+        head: The accepted state.
+        trust: Names the branch.
+        now: The clock.
+        tip: End of the branch; by default where ``trust.ref`` points.
+
+    Raises:
+        ApprovalError: ``WrongRepository``.
+        RepositoryError: ``HistoryRewritten`` if the branch no longer goes on from the head: hold, and alarm.
+    """
+    offers = _offers(repository, head.commit, trust, tip)
+    steps = _longest(repository, head, trust, offers, lambda _: now)
+    return _advance(head, steps)
+
+
+def recover(
+    repository: FlagRepository,
+    trust: Trust,
+    *,
+    now: datetime,
+    tip: str | None = None,
+    documents: Iterable[Document] | None = None,
+) -> Advance:
+    """Rebuild the history from git alone, where nothing was published or all of it was lost.
+
+    A statement upon which a later accepted one builds was accepted once, and is judged at its commit's date (not before
+    the one it follows, not in the future); the last is judged now (docs/adr/0030-recovery-without-provenance.md).
+
+    Args:
+        repository: Holds the branch and its notes.
+        trust: Pins the genesis.
+        now: The clock.
+        tip: End of the branch; by default where ``trust.ref`` points.
+        documents: Those of the genesis; by default what its commit holds.
+
+    Raises:
+        ApprovalError: ``WrongRepository``, ``GenesisMismatch``.
+        RepositoryError: ``HistoryRewritten`` if the branch does not go on from the genesis.
+    """
+    require_same_repository(repository, trust)
+    begin = trust.genesis.commit
+    first = genesis(trust, repository.documents(begin)[0] if documents is None else documents)
+
+    def date(commit: str) -> datetime:
+        return min(repository.commit(commit).committed_at, now)
+
+    steps = _longest(repository, first, trust, _offers(repository, begin, trust, tip), date)
+    while steps:
+        last = steps.pop()
+        acceptance = accept(last.head, last.candidate.bundle, trust, now=now)
+        if acceptance.head is not None:
+            steps.append(_Step(last.head, last.candidate, acceptance))
+            break
+    return _advance(first, steps)
+
+
+def require_same_repository(repository: FlagRepository, trust: Trust) -> None:
+    """Refuse a repository that begins with another commit than ``trust.json`` names.
+
+    Raises:
+        ApprovalError: ``WrongRepository``. Ids that a forge gave cannot be checked here.
+    """
+    if trust.repository_id.startswith("git:") and repository.identity != trust.repository_id:
+        raise ApprovalError(
+            f"This repository is {repository.identity}, and trust.json names {trust.repository_id}.",
+            code="WrongRepository",
+            remedy="Use a clone of the repository that the trust was made for.",
+        )
+
+
+def _authors(
+    repository: FlagRepository, head: Head, line: tuple[str, ...], commits: tuple[Commit, ...]
+) -> tuple[str, ...]:
+    """Find who contributed; a commit by nobody known is passed over only if its effect was undone before the change.
+
+    That is so behind the last commit of the line whose ``flags/`` and ``policies/`` are those of the head's commit.
+    """
+    organisation = head.policies.organisation
+    try:
+        return contributors(commits, organisation)
+    except ApprovalError:
+        accepted = repository.governed_trees(head.commit)
+        clean = next((entry for entry in reversed(line) if repository.governed_trees(entry) == accepted), None)
+        if clean is None:
+            raise
+        undone = frozenset(entry.id for entry in repository.commits_between(head.commit, clean))
+        return contributors(commits, organisation, reverted=undone)
+
+
+def _attested(envelope: Envelope, plain: Proposal, trust: Trust) -> Proposal | None:
+    """Take an envelope for the same change if a trusted attestor signed it; what else it says is theirs to say."""
+    if not trust.attestors or not attested(envelope, trust.attestors, plain.statement.sequence):
+        return None
+    try:
+        statement = envelope.statement
+    except ApprovalError:
+        return None
+    return replace(plain, statement=statement) if statement.change == plain.statement.change else None
+
+
+def _noted(repository: FlagRepository, commit: str) -> tuple[Envelope, ...]:
+    """Read a commit's notes; one too large is as good as none."""
+    try:
+        data = repository.notes(commit)
+    except RepositoryError as error:
+        if error.code != "NoteTooLarge":
+            raise
+        data = None
+    return parse_notes(data) if data else ()
+
+
+def _offers(
+    repository: FlagRepository, begin: str, trust: Trust, tip: str | None
+) -> Mapping[tuple[str, int], tuple[str, ...]]:
+    """Find the commits that statements speak of, by the head they claim to build on (its commit and sequence).
+
+    Only an index: anybody can write a note, and everything in it is checked when its turn comes.
+    """
+    require_same_repository(repository, trust)
+    line = repository.first_parent_line(begin, tip if tip is not None else trust.ref)
+    noted = repository.noted_commits()
+    found: dict[tuple[str, int], dict[str, None]] = {}
+    for commit in line:
+        for envelope in _noted(repository, commit) if commit in noted else ():
+            try:
+                statement = envelope.statement
+            except ApprovalError:
+                continue
+            if statement.commit == commit:
+                found.setdefault((statement.from_commit, statement.sequence - 1), {})[commit] = None
+    return {key: tuple(commits) for key, commits in found.items()}
+
+
+def _longest(
+    repository: FlagRepository,
+    head: Head,
+    trust: Trust,
+    offers: Mapping[tuple[str, int], tuple[str, ...]],
+    clock: Callable[[str], datetime],
+) -> list[_Step]:
+    """Follow the statements that can be accepted as far as they lead."""
+    steps: list[_Step] = []
+    while True:
+        options = [
+            step
+            for commit in offers.get((head.commit, head.sequence), ())
+            if (step := _step(repository, head, trust, commit, clock(commit))) is not None
+        ]
+        if not options:
+            return steps
+        if len(options) > 1:
+            ways = [[step, *_longest(repository, _head(step), trust, offers, clock)] for step in options]
+            return steps + max(ways, key=len)
+        steps.append(options[0])
+        head = _head(options[0])
+
+
+def _step(repository: FlagRepository, head: Head, trust: Trust, commit: str, now: datetime) -> _Step | None:
+    """Try what is offered for a commit; None if nothing of it is accepted."""
+    try:
+        offered = candidates(repository, head, trust, commit)
+    except FlagsealError:
+        return None
+    for option in offered:
+        acceptance = accept(head, option.bundle, trust, now=now)
+        if acceptance.head is not None:
+            return _Step(head, option, acceptance)
+    return None
+
+
+def _head(step: _Step) -> Head:
+    return step.acceptance.require()
+
+
+def _advance(head: Head, steps: list[_Step]) -> Advance:
+    entries = tuple(step.acceptance.entry for step in steps if step.acceptance.entry is not None)
+    return Advance(_head(steps[-1]) if steps else head, entries)
