@@ -1,8 +1,9 @@
-"""Which characters a document may hold.
+r"""Which characters a document may hold.
 
-Refused: control characters but for tab and line feed (YAML 1.2.2, section 5.1, and C1 as well), line breaks that only
-some YAML versions know (U+0085, U+2028, U+2029), and characters that change how text looks without being seen:
-bidirectional controls (CVE-2021-42574), zero-width and tag characters, and the byte order mark.
+Refused: control characters (YAML 1.2.2, section 5.1, and C1 as well), line breaks that only some YAML versions know
+(U+0085, U+2028, U+2029), and characters that change how text looks without being seen: bidirectional controls
+(CVE-2021-42574), zero-width and tag characters, and the byte order mark. A tab is refused in files, since YAML parsers
+disagree on where it may stand; a quoted text can hold one as ``\t``.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ _UNSEEN = (
 )
 _CONTROL = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
 
-IN_TEXT: Final = re.compile(f"[{_CONTROL}{_UNSEEN}]|\r(?!\n)")
+IN_TEXT: Final = re.compile(f"[{_CONTROL}{_UNSEEN}\t]|\r(?!\n)")
 """What a file must not hold; a carriage return is allowed before a line feed."""
 
 IN_VALUE: Final = re.compile(f"[{_CONTROL}{_UNSEEN}\r]")
 """What a string must not hold, however it was written."""
 
-PLAIN_BYTES: Final = bytes([0x09, 0x0A, *range(0x20, 0x7F)])
+PLAIN_BYTES: Final = bytes([0x0A, *range(0x20, 0x7F)])
 """ASCII that needs no second look: ``data.translate(None, PLAIN_BYTES)`` is empty for most files."""
 
 _LONGEST_SHOWN: Final = 60
@@ -31,13 +32,16 @@ _LONGEST_SHOWN: Final = 60
 
 def name_of(character: str) -> str:
     """Name a character for a person: ``U+202E RIGHT-TO-LEFT OVERRIDE``."""
-    name = unicodedata.name(character, "control character")
+    name = "tab" if character == "\t" else unicodedata.name(character, "control character")
     return f"U+{ord(character):04X} {name}"
 
 
 def shown(text: str) -> str:
     """Make a text of unknown origin fit for a message: short, on one line, every odd character spelled out."""
-    if len(text) > _LONGEST_SHOWN:
-        text = text[: _LONGEST_SHOWN - 1] + "…"
-    visible = IN_VALUE.sub(lambda match: f"\\u{{{ord(match[0]):x}}}", text)
-    return visible.replace("\n", "\\n").replace("\t", "\\t")
+    return visible(text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…")
+
+
+def visible(text: str) -> str:
+    """Spell out every character that would break a line or a terminal, or deceive an eye."""
+    spelled = IN_VALUE.sub(lambda match: f"\\u{{{ord(match[0]):x}}}", text)
+    return spelled.replace("\n", "\\n").replace("\t", "\\t")

@@ -31,7 +31,7 @@ NOT_EVALUATED: Final[Mapping[str, str]] = {
 }
 """Fields of an environment that the design knows and this version does not enforce."""
 
-_FORMS: Final[Mapping[str, str]] = {
+FORMS: Final[Mapping[str, str]] = {
     vocabulary.DNS_LABEL: "lower-case letters, digits and hyphens, as in new-checkout",
     vocabulary.SLUG: "lower-case letters, digits, hyphens, dots and underscores, as in team-payments",
     vocabulary.VARIANT: "letters, digits, dots, hyphens and underscores, beginning and ending with a letter or digit",
@@ -42,11 +42,14 @@ _FORMS: Final[Mapping[str, str]] = {
     vocabulary.DURATION: "a whole number with s, m, h or d, as in 15m",
     vocabulary.CLOCK: "a time of day, as in 09:00",
     f"{vocabulary.CLOCK}|^{END_OF_DAY}$": "a time of day, as in 16:00, at most 24:00",
+    vocabulary.HTTPS: "an address that begins with https://",
+    vocabulary.GITHUB_LOGIN: "the name of an account in the forge, as in alice-m",
     vocabulary.RULE_ID: "the id of a rule, as in FS305",
     conditions.SEMVER: "an operator (= != < <= > >= ^ ~) and a version, as in >=1.2.0",
     organisation.OPENSSH_KEY: "a public key in OpenSSH form: ssh-ed25519 AAAA… comment",
     ZONE: "a time zone by place, as in Europe/Berlin, or UTC",
 }
+"""Every pattern of the schemas, as what to write."""
 
 _TYPES: Final[Mapping[str, str]] = {
     "string": "text",
@@ -68,8 +71,16 @@ def explain(kind: str, validator: Draft202012Validator, body: Json) -> Iterator[
         body: The whole document.
     """
     schema = SCHEMAS[kind]
-    for error in islice(validator.iter_errors(body), MOST_FINDINGS):
-        yield from _SENTENCES.get(error.kind.name, _other)(error, join(error.instance_path), schema)
+    errors = [(error, join(error.instance_path)) for error in islice(validator.iter_errors(body), MOST_FINDINGS)]
+    of_wrong_type = {path for error, path in errors if error.kind.name == "type"}
+    told: set[Problem] = set()
+    for error, path in errors:
+        # A value of the wrong type breaks other keywords too; several keywords can miss the same field.
+        if path not in of_wrong_type or error.kind.name == "type":
+            for problem in _SENTENCES.get(error.kind.name, _other)(error, path, schema):
+                if problem not in told:
+                    told.add(problem)
+                    yield problem
 
 
 def _type(error: ValidationError, path: str, _: Mapping[str, object]) -> Iterator[Problem]:
@@ -132,7 +143,7 @@ def _key(error: ValidationError, path: str, schema: Mapping[str, object]) -> Ite
 
 
 def _pattern(error: ValidationError, path: str, _: Mapping[str, object]) -> Iterator[Problem]:
-    form = _FORMS[cast("Any", error.kind).pattern]
+    form = FORMS[cast("Any", error.kind).pattern]
     yield Problem(
         rule_ids.WRONG_FORM, path, f"{_described(error.instance)} does not have the right form", f"Write {form}."
     )

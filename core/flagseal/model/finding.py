@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+from flagseal.model.characters import visible
 
 Severity = Literal["error", "warning"]
+
+_LONGEST_PATH: Final = 240
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -33,7 +37,9 @@ class Finding:
     severity: Severity = "error"
 
     def text(self) -> str:
-        """Render as ``file:line:column: RULE message. Remedy`` on one line."""
+        """Render as ``file:line:column: RULE severity: path: message. Remedy`` on one line."""
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+        path = self.path if len(self.path) <= _LONGEST_PATH else f"{self.path[:_LONGEST_PATH]}…"
         tail = f". {self.remedy}" if self.remedy else ""
-        return f"{place}: {self.rule} {self.severity}: {self.path}: {self.message.removesuffix('.')}{tail}"
+        # Names of files and keys are the author's, and an author may be hostile to terminals.
+        return visible(f"{place}: {self.rule} {self.severity}: {path}: {self.message.removesuffix('.')}{tail}")

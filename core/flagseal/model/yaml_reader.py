@@ -119,5 +119,9 @@ def _decode(data: bytes, file: str) -> tuple[str | None, list[Finding]]:
         line = text.count("\n", 0, start) + 1
         column = start - text.rfind("\n", 0, start)
         message = f"{name_of(match[0])} must not stand in a file"
-        findings.append(Finding(file, line, column, rule_ids.CHARACTERS, ROOT, message, "Delete it."))
-    return IN_TEXT.sub(_STAND_IN, text) if refused else text, findings
+        remedy = "Indent by spaces; in a quoted text write \\t." if match[0] == "\t" else "Delete it."
+        findings.append(Finding(file, line, column, rule_ids.CHARACTERS, ROOT, message, remedy))
+    if refused:
+        # Of the same length, so that every place stays what it was.
+        text = IN_TEXT.sub(lambda match: " " if match[0] == "\t" else _STAND_IN, text)
+    return text, findings

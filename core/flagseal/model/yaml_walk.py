@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _CONTAINER_STARTS: Final = (MappingStartEvent, SequenceStartEvent)
 _ALIAS_REMEDY: Final = "Write the value out: a file says each thing where it counts."
-_SYNTAX_REMEDY: Final = "Look for wrong indentation (no tabs), a missing colon or quote just before this place."
+_SYNTAX_REMEDY: Final = "Look for wrong indentation, a missing colon or quote just before this place."
 
 
 class _Mark(Protocol):

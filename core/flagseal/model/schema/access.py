@@ -5,6 +5,7 @@ from __future__ import annotations
 from flagseal.model.schema.envelope import document, ignored
 from flagseal.model.schema.vocabulary import (
     DURATION,
+    HTTPS,
     boolean,
     day,
     instant,
@@ -45,7 +46,7 @@ ACCESS_POLICY = document(
                     "One issuer.",
                     {
                         "name": slug("What bindings call it."),
-                        "issuer": text("The `iss` of its tokens.", pattern="^https://[^ ]+$"),
+                        "issuer": text("The `iss` of its tokens.", pattern=HTTPS),
                         "jwks": text("Where its keys are: a URL, or `cluster` for the API server's own."),
                         "audience": text("The only `aud` that is accepted.", longest=256),
                         "kind": word("Whom it vouches for.", ISSUER_KINDS),
@@ -100,8 +101,8 @@ ACCESS_POLICY = document(
                             "class": word("A whole class of identities.", ISSUER_KINDS),
                             "jti": text("One token.", longest=256),
                             "issuedBefore": instant("Tokens issued before this instant."),
-                            "reason": text("Why."),
-                            "since": instant("Since when."),
+                            "reason": text("Why it is refused."),
+                            "since": instant("Since when it is refused."),
                         },
                         required=("reason", "since"),
                     ),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flagseal.model.schema.envelope import document, ignored
 from flagseal.model.schema.vocabulary import (
     DURATION,
+    GITHUB_LOGIN,
     SLUG,
     TIERS,
     boolean,
@@ -35,7 +36,7 @@ _PERSON = record(
         "github": record(
             "The account in the forge.",
             {
-                "login": text("The account's name.", pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$", longest=39),
+                "login": text("The account's name.", pattern=GITHUB_LOGIN, longest=39),
                 "id": integer("The account's number, which survives a change of name.", least=1, most=_LARGEST_ID),
             },
             required=("login", "id"),
