@@ -1,0 +1,233 @@
+"""All flags, segments and bindings of a repository at one point, by name, with who refers to whom.
+
+Documents are parsed when they are first asked for, and what was parsed is kept by digest: a catalogue of ten thousand
+documents of which one changed costs the parsing of one.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
+
+from flagseal.model.condition import AllOf, AnyOf, Entitled, Negation, SegmentRef
+from flagseal.model.definitions import parse_binding, parse_flag, parse_segment
+from flagseal.model.document import subject_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from flagseal.model.condition import Condition
+    from flagseal.model.document import Document
+    from flagseal.model.flag import EntitlementBinding, FlagDefinition, Grant, Segment
+
+T = TypeVar("T")
+
+_KEPT: Final = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """What a flag refers to, in any environment.
+
+    Attributes:
+        segments: As ``namespace/name``.
+        flags: As ``namespace/name``.
+        entitled: Whether a condition asks for grants, here or in a segment: then every binding with one counts.
+    """
+
+    segments: frozenset[str]
+    flags: frozenset[str]
+    entitled: bool
+
+
+class _Memory(Generic[T]):
+    """Keep what was made of documents, the latest :data:`_KEPT` of them, by digest."""
+
+    def __init__(self, make: Callable[[Document], T]) -> None:
+        self._make = make
+        self._made: OrderedDict[str, T] = OrderedDict()
+
+    def __call__(self, document: Document) -> T:
+        digest = document.digest
+        made = self._made.get(digest)
+        if made is None:
+            made = self._make(document)
+            self._made[digest] = made
+            while len(self._made) > _KEPT:
+                try:
+                    self._made.popitem(last=False)
+                except KeyError:  # another thread emptied it
+                    break
+        return made
+
+
+_flag: Final = _Memory(parse_flag)
+_segment: Final = _Memory(parse_segment)
+_binding: Final = _Memory(parse_binding)
+
+
+class _Parsed(Mapping[str, T]):
+    """Documents of one kind by ``namespace/name``, parsed on the way out."""
+
+    def __init__(self, documents: Mapping[str, Document], parse: Callable[[Document], T]) -> None:
+        self._documents = documents
+        self._parse = parse
+
+    def __getitem__(self, reference: str) -> T:
+        return self._parse(self._documents[reference])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._documents)
+
+    def __len__(self) -> int:
+        return len(self._documents)
+
+    def __contains__(self, reference: object) -> bool:
+        return reference in self._documents
+
+
+class Catalogue:
+    """Find definitions by name.
+
+    Use :meth:`of`.
+
+    Attributes:
+        flags: By ``namespace/name``.
+        segments: By ``namespace/name``.
+        bindings: By ``namespace/name``.
+    """
+
+    def __init__(self, documents: Mapping[str, Mapping[str, Document]]) -> None:
+        self._documents = documents
+        self.flags: Mapping[str, FlagDefinition] = _Parsed(documents["FlagDefinition"], _flag)
+        self.segments: Mapping[str, Segment] = _Parsed(documents["Segment"], _segment)
+        self.bindings: Mapping[str, EntitlementBinding] = _Parsed(documents["EntitlementBinding"], _binding)
+
+    @classmethod
+    def of(cls, documents: Iterable[Document]) -> Self:
+        """Index documents; tombstones and policies among them are ignored."""
+        by_kind: dict[str, dict[str, Document]] = {"FlagDefinition": {}, "Segment": {}, "EntitlementBinding": {}}
+        for document in documents:
+            found = by_kind.get(document.kind)
+            if found is not None and document.spec is not None:
+                found[f"{document.namespace}/{document.name}"] = document
+        return cls(by_kind)
+
+    @cached_property
+    def namespaces(self) -> Mapping[str, tuple[str, ...]]:
+        """The flags of each namespace, as ``namespace/name``, sorted."""
+        found: dict[str, list[str]] = {}
+        for reference in sorted(self.flags):
+            found.setdefault(reference.partition("/")[0], []).append(reference)
+        return {namespace: tuple(references) for namespace, references in found.items()}
+
+    @cached_property
+    def _grants(self) -> Mapping[str, tuple[tuple[str, Grant], ...]]:
+        found: dict[str, list[tuple[str, Grant]]] = {}
+        for reference in sorted(self.bindings):
+            for grant in self.bindings[reference].grants:
+                found.setdefault(grant.flag, []).append((reference, grant))
+        return {flag: tuple(grants) for flag, grants in found.items()}
+
+    def grants(self, flag: str) -> tuple[tuple[str, Grant], ...]:
+        """Give the grants for a flag, each with its binding's ``namespace/name``."""
+        return self._grants.get(flag, ())
+
+    def references(self, flag: str) -> References:
+        """Give what a flag refers to, in any environment, whether it exists or not."""
+        own = _references(self._documents["FlagDefinition"][flag])
+        entitled = own.entitled or any(
+            asks_for_grants(self.segments[name].when) for name in own.segments if name in self.segments
+        )
+        return own if entitled == own.entitled else References(own.segments, own.flags, entitled)
+
+    @cached_property
+    def _referring(self) -> Mapping[str, frozenset[str]]:
+        found: dict[str, set[str]] = {}
+        for flag in self.flags:
+            references = self.references(flag)
+            subjects = [subject_of("Segment", *name.split("/")) for name in references.segments]
+            subjects += [subject_of("FlagDefinition", *name.split("/")) for name in references.flags]
+            if references.entitled:
+                subjects += [subject_of("EntitlementBinding", *name.split("/")) for name, _ in self.grants(flag)]
+            for subject in subjects:
+                found.setdefault(subject, set()).add(flag)
+        return {subject: frozenset(flags) for subject, flags in found.items()}
+
+    def dependents(self, subject: str) -> frozenset[str]:
+        """Name the flags, as ``namespace/name``, that reach a document through any number of others.
+
+        Args:
+            subject: Of a Segment, an EntitlementBinding or a FlagDefinition; it need not exist. A flag is no dependent
+                of itself, unless prerequisites form a cycle.
+        """
+        found: set[str] = set()
+        waiting = [subject]
+        while waiting:
+            for flag in self._referring.get(waiting.pop(), frozenset()) - found:
+                found.add(flag)
+                waiting.append(subject_of("FlagDefinition", *flag.split("/")))
+        return frozenset(found)
+
+    def fingerprint(self, flag: str) -> tuple[str, ...]:
+        """Give the digests of everything that a flag's compiled form is made from."""
+        digests: set[str] = set()
+        seen: set[str] = set()
+        waiting = [flag]
+        while waiting:
+            name = waiting.pop()
+            if name in seen or name not in self.flags:
+                continue
+            seen.add(name)
+            references = self.references(name)
+            digests.add(self._documents["FlagDefinition"][name].digest)
+            digests |= {self._documents["Segment"][it].digest for it in references.segments if it in self.segments}
+            if references.entitled:
+                digests |= {self._documents["EntitlementBinding"][binding].digest for binding, _ in self.grants(name)}
+            waiting += references.flags
+        return tuple(sorted(digests))
+
+
+def qualified(reference: str, namespace: str) -> str:
+    """Read a reference to a flag (``name`` or ``namespace/name``) as it stands in a namespace."""
+    return reference if "/" in reference else f"{namespace}/{reference}"
+
+
+def _find_references(document: Document) -> References:
+    flag = _flag(document)
+    segments: set[str] = set()
+    flags: set[str] = set()
+    entitled = False
+    for section in flag.environments.values():
+        flags |= {qualified(requirement.flag, flag.namespace) for requirement in section.requires}
+        for rule in section.rules:
+            for part in leaves(rule.when):
+                if isinstance(part, SegmentRef):
+                    segments.add(f"{flag.namespace}/{part.name}")
+                entitled = entitled or isinstance(part, Entitled)
+    return References(frozenset(segments), frozenset(flags), entitled)
+
+
+_references: Final = _Memory(_find_references)
+
+
+def leaves(condition: Condition | None) -> Iterator[Condition]:
+    """Give the parts of a condition that are no combinations; segments stay references."""
+    match condition:
+        case None:
+            return
+        case AllOf(parts=parts) | AnyOf(parts=parts):
+            for part in parts:
+                yield from leaves(part)
+        case Negation(part=part):
+            yield from leaves(part)
+        case _:
+            yield condition
+
+
+def asks_for_grants(condition: Condition) -> bool:
+    """Tell whether a condition, segments left aside, mentions `entitled`."""
+    return any(isinstance(leaf, Entitled) for leaf in leaves(condition))

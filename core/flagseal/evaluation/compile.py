@@ -1,0 +1,137 @@
+"""From definitions to flagd documents, one a namespace, byte for byte the same wherever it is done.
+
+What is compiled is canonical JSON (RFC 8785) and a line feed. A flag's part is kept by the digests of all it is made
+from, so a change costs what it changes.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from flagseal.evaluation.codegen.program import DEEPEST_TARGETING, nesting
+from flagseal.evaluation.emit import targeting_of
+from flagseal.evaluation.resolve import resolve_flag
+from flagseal.model.canonical import canonical_json, sha256_digest
+from flagseal.model.document import subject_of
+from flagseal.model.errors import CompileError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flagseal.evaluation.catalogue import Catalogue
+    from flagseal.evaluation.resolved import ResolvedFlag
+    from flagseal.model.canonical import Json
+    from flagseal.model.flag import FlagDefinition
+
+_FLAGS_KEPT: Final = 20_000
+_LARGEST_KEPT: Final = 64 * 1024
+
+
+def compile_flag(resolved: ResolvedFlag, definition: FlagDefinition, approval: str | None) -> dict[str, Json]:
+    """Write one flag of a flagd document.
+
+    Args:
+        resolved: The flag in its environment.
+        definition: What it was resolved from: its governance fields go into the metadata.
+        approval: The id of the statement that approved it.
+
+    Raises:
+        CompileError: A prerequisite has no form inside another flag, or the targeting is nested too deeply.
+    """
+    targeting = targeting_of(resolved)
+    if nesting(targeting) > DEEPEST_TARGETING:
+        raise CompileError(
+            f"{definition.reference}, {resolved.environment}: the compiled targeting is nested deeper than "
+            f"{DEEPEST_TARGETING} levels",
+            code="TooDeep",
+            remedy="Nest conditions less, or require fewer flags in a row.",
+        )
+    metadata: dict[str, Json] = {"owner": definition.owner, "riskTier": definition.risk_tier}
+    if definition.expires is not None:
+        metadata["expires"] = definition.expires
+    if approval is not None:
+        metadata["approval"] = approval
+    flag: dict[str, Json] = {
+        "state": "ENABLED",
+        "variants": dict(resolved.variants),
+        "defaultVariant": resolved.default,
+        "metadata": metadata,
+    }
+    if isinstance(targeting, str):
+        # One variant for everyone, by a rule that always matches.
+        flag["targeting"] = {"if": [True, targeting]}
+    elif targeting is not None:
+        flag["targeting"] = targeting
+    return flag
+
+
+def compile_namespace(
+    catalogue: Catalogue, namespace: str, environment: str, *, bucketing: str, approvals: Mapping[str, str]
+) -> bytes:
+    """Write the flagd document of a namespace in an environment.
+
+    Args:
+        catalogue: All definitions.
+        namespace: Its flags that list the environment are served.
+        environment: The environment.
+        bucketing: How its splits hash; written into the metadata, for evaluators that can choose.
+        approvals: The id of the statement that approved each subject, as far as there is one.
+
+    Raises:
+        CompileError: A flag has no meaning there.
+    """
+    parts: dict[str, bytes] = {}
+    for reference in catalogue.namespaces.get(namespace, ()):
+        definition = catalogue.flags[reference]
+        if environment in definition.environments:
+            approval = approvals.get(subject_of("FlagDefinition", *reference.split("/")))
+            if definition.key in parts:
+                raise CompileError(
+                    f"{reference}, {environment}: another flag has the key {definition.key!r}",
+                    code="Contradiction",
+                    remedy="Give each flag a key of its own.",
+                )
+            parts[definition.key] = _part(catalogue, definition, environment, approval)
+    flags = b",".join(parts[key] for key in sorted(parts, key=lambda key: key.encode("utf-16-be")))
+    metadata: dict[str, Json] = {"flagSetId": namespace, "environment": environment, "bucketing": bucketing}
+    metadata["version"] = sha256_digest(_document(flags, metadata))
+    return _document(flags, metadata) + b"\n"
+
+
+def compile_environment(
+    catalogue: Catalogue, environment: str, *, bucketing: str, approvals: Mapping[str, str]
+) -> dict[str, bytes]:
+    """Write the documents of every namespace that serves a flag in an environment.
+
+    Raises:
+        CompileError: A flag has no meaning there.
+    """
+    return {
+        namespace: compile_namespace(catalogue, namespace, environment, bucketing=bucketing, approvals=approvals)
+        for namespace, references in catalogue.namespaces.items()
+        if any(environment in catalogue.flags[reference].environments for reference in references)
+    }
+
+
+def _document(flags: bytes, metadata: Mapping[str, Json]) -> bytes:
+    # Canonical JSON put together from canonical parts; both keys are in their order.
+    return b'{"flags":{' + flags + b'},"metadata":' + canonical_json(metadata) + b"}"
+
+
+def _part(catalogue: Catalogue, definition: FlagDefinition, environment: str, approval: str | None) -> bytes:
+    """Write one flag with its key, from memory where all it is made from is as it was."""
+    key = (catalogue.fingerprint(definition.reference), definition.reference, environment, approval)
+    known = _remembered(key).get("part")
+    if known is not None:
+        return known
+    flag = compile_flag(resolve_flag(definition, environment, catalogue), definition, approval)
+    part = canonical_json(definition.key) + b":" + canonical_json(flag)
+    if len(part) <= _LARGEST_KEPT:
+        _remembered(key)["part"] = part
+    return part
+
+
+@lru_cache(maxsize=_FLAGS_KEPT)
+def _remembered(key: tuple[object, ...]) -> dict[str, bytes]:  # noqa: ARG001 (the key is what it is remembered by)
+    return {}
