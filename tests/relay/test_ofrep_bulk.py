@@ -95,6 +95,17 @@ def test_the_tag_folds_in_the_configuration(own: Asked) -> None:
     assert next(flag for flag in answer.json()["flags"] if flag["key"] == "static")["variant"] == "off"
 
 
+def test_the_tag_changes_with_the_snapshot_though_no_answer_does(own: Asked) -> None:
+    """The answer says which snapshot it is from, so a client must not go on showing the old one."""
+    tag = own.bulk().headers["etag"]
+    own.source.coming = view(version=2)
+    own.relay.notify()
+    deadline = time.monotonic() + 5
+    while (answer := own.bulk()).json()["metadata"]["version"] == 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert answer.headers["etag"] != tag
+
+
 def test_a_rule_that_only_time_switches_changes_the_tag(own: Asked) -> None:
     """Same snapshot, same context, another answer: 304 would keep a customer past the contract's end."""
     switch = int(time.time()) + 2

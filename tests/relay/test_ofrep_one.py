@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from flagseal_relay.request import MAX_BODY, BodyTooLarge, read_rest
 from tests.relay.harness import evaluation_body
 
 if TYPE_CHECKING:
+    from starlette.types import Message
+
     from tests.relay.conftest import Asked
 
 
@@ -131,7 +135,7 @@ def test_a_body_in_pieces_is_read_to_its_end(asked: Asked) -> None:
 
 
 def test_an_endless_body_is_cut_off(asked: Asked) -> None:
-    """Reading stops at the limit, whatever length was announced."""
+    """With OFREP's own answer, whatever length was announced."""
 
     def pieces() -> Any:  # noqa: ANN401
         for _ in range(64):
@@ -140,6 +144,20 @@ def test_an_endless_body_is_cut_off(asked: Asked) -> None:
     answer = asked.client.post("/ofrep/v1/evaluate/flags/static", content=pieces())
     assert answer.status_code == 400
     assert answer.json()["errorCode"] == "INVALID_CONTEXT"
+
+
+def test_reading_stops_at_the_limit() -> None:
+    """What comes after it is never asked for."""
+    read = 0
+
+    async def endless() -> Message:
+        nonlocal read
+        read += 1
+        return {"type": "http.request", "body": b"x" * 10_000, "more_body": True}
+
+    with pytest.raises(BodyTooLarge):
+        asyncio.run(read_rest(b"", endless))
+    assert read == MAX_BODY // 10_000 + 1
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS"])

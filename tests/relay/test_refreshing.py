@@ -50,7 +50,7 @@ def test_a_refused_update_changes_no_answer_and_is_counted(own: Asked, failure: 
 
 
 def test_a_notice_is_acted_on_at_once() -> None:
-    """A change does not wait for the next look."""
+    """A change does not wait for the next look; and one notice is one look."""
     source = MemorySource(view())
     relay = Relay(source, poll=3600)
     with serve(relay, port=0):
@@ -58,6 +58,8 @@ def test_a_notice_is_acted_on_at_once() -> None:
         source.coming = view(version=2)
         relay.notify()
         eventually(lambda: relay.book is not None and relay.book.view.version == 2, 2)
+        time.sleep(0.1)
+        assert relay.metrics.refreshes.count == 2
 
 
 def test_a_notice_during_a_refresh_is_not_lost() -> None:
@@ -95,9 +97,12 @@ def test_what_was_verified_before_is_served_before_anybody_is_asked() -> None:
     source = MemorySource()
     source.current = view(version=5)
     source.failure = SnapshotError("away", code="unreachable")
-    relay = Relay(source)
+    relay = Relay(source, poll=3600)
+    served_before_asking: list[bool] = []
+    source.on_refresh = lambda: served_before_asking.append(relay.book is not None)
     with serve(relay, port=0):
-        assert relay.wait_until_ready(5)
+        eventually(lambda: bool(served_before_asking))
+        assert served_before_asking == [True]
         assert relay.book is not None
         assert relay.book.view.version == 5
 
@@ -105,7 +110,10 @@ def test_what_was_verified_before_is_served_before_anybody_is_asked() -> None:
 def test_a_stale_snapshot_goes_on_answering_and_says_so(own: Asked) -> None:
     """In each flag's metadata, in bulk, in readiness and in metrics; and it recovers."""
     fresh = own.bulk().headers["etag"]
-    own.source.coming = view().out_of_date(90)
+    assert own.source.current is not None
+    fresh_view = own.source.current
+    assert isinstance(fresh_view, MemoryView)
+    own.source.coming = fresh_view.out_of_date(90)
     eventually(lambda: own.client.get("/readyz").json()["stale"])
     answer = own.one("static").json()
     assert (answer["value"], answer["metadata"]["stale"]) == (True, True)
@@ -116,7 +124,7 @@ def test_a_stale_snapshot_goes_on_answering_and_says_so(own: Asked) -> None:
     assert "flagseal_snapshot_stale 1.0" in text
     seconds = next(line for line in text.splitlines() if line.startswith("flagseal_staleness_seconds "))
     assert 89 < float(seconds.split()[1]) < 120
-    own.source.coming = view()
+    own.source.coming = fresh_view
     eventually(lambda: not own.client.get("/readyz").json()["stale"])
     assert "stale" not in own.one("static").json()["metadata"]
 
@@ -146,6 +154,21 @@ def test_a_key_that_two_namespaces_serve_is_answered_by_neither(own: Asked) -> N
     assert (answer.status_code, answer.json()["errorCode"]) == (400, "GENERAL")
     assert "namespace" in answer.json()["errorDetails"]
     assert [flag["key"] for flag in own.bulk().json()["flags"]] == ["other"]
+
+
+def test_a_fault_of_ours_ends_one_request_and_not_the_relay(own: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """500 with OFREP's body, logged and counted; the next request is answered."""
+
+    def fault(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("flagseal_relay.app.answer_one", fault)
+        answer = own.one("static")
+    assert answer.status_code == 500
+    assert list(answer.json()) == ["errorDetails"]
+    assert "flagseal_failures_total 1.0" in own.client.get("/metrics").text
+    assert own.one("static").status_code == 200
 
 
 def test_no_bulk_answer_mixes_two_snapshots(own: Asked) -> None:
