@@ -172,10 +172,10 @@ def _is_text(value: Json) -> Json:
 
 
 def _is_number(value: Json) -> list[Json]:
-    return [
-        {"===": [{"+": [value]}, value]},
-        {"!": [{"in": [{"cat": [value]}, [*_TRUE, *_FALSE]]}]},
-    ]
+    own_sum: Json = {"===": [{"+": [value]}, value]}
+    booleans: list[Json] = [*_TRUE, *_FALSE]
+    told: Json = {"in": [{"cat": [value]}, booleans]}
+    return [own_sum, {"!": [told]}]
 
 
 def _is_boolean(value: Json, which: bool) -> Json:  # noqa: FBT001 (it is a boolean that is meant)
