@@ -26,8 +26,7 @@ from flagseal.model.errors import SnapshotError
 from flagseal.snapshot.layout import ONLINE, REPOSITORY, metadata_name, paths_of, role_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from securesystemslib.signer import Key, Signer
@@ -89,14 +88,14 @@ class Composer:
         lifetimes: How long what it signs will hold.
         now: The instant of signing.
         mark: What was published before, as remembered outside the store: versions go on above it.
-        taken: Names in the store that somebody else owns: a publisher that died, or that is faster.
+        taken: Tells which names of the store somebody owns already: a publisher that died, or that is faster.
     """
 
     signer: Signer
     lifetimes: Lifetimes
     now: datetime
     mark: Mark
-    taken: AbstractSet[str] = frozenset()
+    taken: Callable[[str], bool]
 
     def compose(self, root: Root, targets: tuple[Targets, int], published: Chain | None, wanted: Wanted) -> Draft:
         """Draft the next snapshot.
@@ -201,7 +200,7 @@ class Composer:
 
     def _free(self, role: str, above: int) -> int:
         version = above + 1
-        while metadata_name(role, version) in self.taken:
+        while self.taken(metadata_name(role, version)):
             version += 1
         return version
 

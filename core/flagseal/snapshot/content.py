@@ -132,8 +132,8 @@ def verify_content(
         raise Refused("rollback", f"{HEAD}: is at sequence {claim.sequence}, and {known.sequence} was seen before")
     try:
         goes_on = base is not None and base.trust == trust and base.head.sequence <= claim.sequence
-        head = base.head if base is not None and goes_on else genesis(trust, _genesis_documents(files))
-        for entry in _entries(files, head.sequence, claim.sequence):
+        head = base.head if base is not None and goes_on else genesis(trust, genesis_documents(files))
+        for entry in history_entries(files, head.sequence, claim.sequence):
             _require_acceptance_time(entry, head, known, now)
             head = accept(head, entry.bundle, trust, now=entry.accepted_at).require()
             _require_same_past(head, known)
@@ -158,7 +158,7 @@ def head_at(files: Files, trust: Trust, sequence: int) -> Head:
     Raises:
         FlagsealError: The history is not there, or does not hold.
     """
-    return replay(trust, _genesis_documents(files), _entries(files, trust.genesis.sequence, sequence))
+    return replay(trust, genesis_documents(files), history_entries(files, trust.genesis.sequence, sequence))
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +235,7 @@ def _built(head: Head, environment: str, as_of: datetime, base: Content | None) 
     return built if built.as_of == as_of else build(head, environment, as_of)
 
 
-def _entries(files: Files, above: int, up_to: int) -> Iterator[HistoryEntry]:
+def history_entries(files: Files, above: int, up_to: int) -> Iterator[HistoryEntry]:
     """Read the statements of a stretch of history, in order.
 
     Raises:
@@ -257,7 +257,12 @@ def _entries(files: Files, above: int, up_to: int) -> Iterator[HistoryEntry]:
                 yield HistoryEntry.parse_line(line)
 
 
-def _genesis_documents(files: Files) -> list[Document]:
+def genesis_documents(files: Files) -> list[Document]:
+    """Read the documents the history begins with; nobody has held them against ``trust.json`` yet.
+
+    Raises:
+        Refused: They are missing, or cannot be understood.
+    """
     data = files.read(GENESIS)
     try:
         bodies = json.loads(data)["documents"]

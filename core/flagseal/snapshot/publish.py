@@ -163,7 +163,7 @@ class Publisher:
         for attempt in range(_MOST_ATTEMPTS):
             live = self._sync()
             try:
-                return self._write(live, proposal_for(live, self._files(live)), frozenset(taken))
+                return self._write(live, proposal_for(live, self._files(live)), taken)
             except _Taken as error:
                 # Somebody died here, or is faster; what is published by now is read again before the next try.
                 taken.add(error.name)
@@ -190,9 +190,13 @@ class Publisher:
         root, targets = live.trusted.root, live.trusted.targets
         return any(self._store.get(metadata_name(role.type, role.version + 1)) is not None for role in (root, targets))
 
-    def _write(self, live: Live, proposal: Proposal, taken: frozenset[str]) -> Published:
+    def _write(self, live: Live, proposal: Proposal, taken: set[str]) -> Published:
         now, mark = self._clock(), self._marks.read()
-        composer = Composer(self._online, self._lifetimes, now, mark, taken)
+
+        def is_taken(name: str) -> bool:
+            return name in taken or self._store.get(name) is not None
+
+        composer = Composer(self._online, self._lifetimes, now, mark, is_taken)
         targets = (live.trusted.targets, live.targets_length)
         draft = composer.compose(live.trusted.root, targets, live.chain, proposal.wanted)
         if draft.timestamp is None:
