@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     Header = tuple[bytes, bytes]
 
 _JSON: Final = (b"content-type", b"application/json")
-# What a flag answers is data for a program; a browser shall not guess at anything else in it.
-_NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
 _COMMON_LENGTH: Final = 4096
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -46,7 +44,7 @@ def json_start(status: int, length: int) -> dict[str, Any]:
     """Give the opening message of a JSON answer; those of common lengths are shared, and never changed by anyone."""
     start = _starts.get((status, length))
     if start is None:
-        start = _start(status, (_JSON, (b"content-length", b"%d" % length), _NOSNIFF))
+        start = _start(status, (_JSON, (b"content-length", b"%d" % length)))
         if length <= _COMMON_LENGTH:
             _starts[status, length] = start
     return start
@@ -56,7 +54,7 @@ def json_reply(status: int, body: bytes, headers: Sequence[Header] = ()) -> Repl
     """Give an answer whose body is JSON already."""
     if not headers:
         return Reply(json_start(status, len(body)), body)
-    return Reply(_start(status, (_JSON, (b"content-length", b"%d" % len(body)), _NOSNIFF, *headers)), body)
+    return Reply(_start(status, (_JSON, (b"content-length", b"%d" % len(body)), *headers)), body)
 
 
 def empty_reply(status: int, headers: Sequence[Header]) -> Reply:
