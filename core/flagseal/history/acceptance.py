@@ -2,9 +2,9 @@
 
 ::
 
-    statement ─ chain ─► content ─► whole ─► evidence ─► policy.decide ─► head
-                  │         │         │          │             │
-                  └─────────┴─────────┴──────────┴─────────────┴──► refusal, with its reason; the head stays
+    statement ─ chain ─► content ─► evidence ─► policy.decide ─► whole ─► head
+                  │         │           │             │            │
+                  └─────────┴───────────┴─────────────┴────────────┴──► refusal, with its reason; the head stays
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from flagseal.policy.facts import Facts
 from flagseal.policy.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from flagseal.approval.evidence import Evidence
     from flagseal.approval.statement import Statement
     from flagseal.approval.trust import Trust
     from flagseal.history.bundle import Bundle
     from flagseal.model.document import Document
-    from flagseal.policy.decision import Check, Decision
+    from flagseal.policy.decision import Decision
 
 _REMEDY_STALE = (
     "Another change was accepted first. Sign again: `flagseal status` shows the statement that builds on it."
@@ -91,9 +91,8 @@ def accept(head: Head, bundle: Bundle, trust: Trust, *, now: datetime) -> Accept
         The new head, or a refusal with one of these codes: ``EnvelopeMalformed``, ``StatementMalformed``,
         ``StatementTooLarge``; ``WrongRepository``, ``WrongBranch``, ``StatementReplayed``, ``SequenceGap``,
         ``BeforeMismatch``, ``FromMismatch``; ``ContentMissing``, ``DigestMismatch``, ``InvalidContent``,
-        ``SubjectsMismatch``; ``PoliciesInvalid``, ``NotUnique``, ``NotCompiling``; ``AuthorUnknown``;
-        ``NoValidSignature``; ``SelfApproval``, ``ApprovalMissing``, ``RoleMissing`` and what else policies refuse
-        (:func:`refusal_of`); ``PolicyMayNotWait``.
+        ``SubjectsMismatch``; ``AuthorUnknown``; ``PoliciesInvalid``, ``NotUnique``, ``NotCompiling``;
+        ``NoValidSignature``; ``ApprovalMissing``, ``SelfApproval``, ``RoleMissing`` and whatever else policies refuse.
     """
     clock = max(now.astimezone(UTC).replace(microsecond=0), head.accepted_at)
     decision = None
@@ -118,10 +117,9 @@ def _judge(head: Head, bundle: Bundle, trust: Trust, clock: datetime) -> _Judged
         raise ApprovalError(
             f"{', '.join(unknown)} contributed, and nobody of that name is in the organisation.", code="AuthorUnknown"
         )
-    policies = require_whole(head.documents, after)
     evidence = gather(bundle.envelope, statement, organisation, trust.attestors)
     change = Change.of(head, after, statement.subjects, statement.sequence, clock)
-    environments = {*head.policies.environments, *policies.environments}
+    environments = head.policies.environments
     linked = {name: change.linked(name) for name in environments}
     facts = Facts(
         accepted=head.documents,
@@ -226,44 +224,71 @@ def _after(head: Head, statement: Statement, documents: Mapping[str, Document]) 
 
 
 def _require_approval(judged: _Judged) -> None:
-    if not judged.evidence.approvals:
+    """Refuse what the decision denies, and what nobody but its contributors approved, whatever the policies say."""
+    people = {approval.person for approval in judged.evidence.approvals}
+    failed = {check.id for check in judged.decision.failed}
+    if not people and failed <= _ABOUT_PEOPLE:
         raise ApprovalError(
             "No signature of anybody in the organisation is on the statement yet.",
             code="NoValidSignature",
             remedy=_remedy(judged.decision),
         )
     if not judged.decision.allowed:
-        raise refusal_of(judged.decision)
-    # Whatever the policies say, nobody changes anything alone.
-    if not {approval.person for approval in judged.evidence.approvals} - set(judged.statement.contributors):
+        raise refusal_of(judged.decision, approved=bool(people - set(judged.statement.contributors)))
+    if not people - set(judged.statement.contributors):
         raise ApprovalError("Nobody but its contributors approved the change.", code="SelfApproval")
 
 
-def refusal_of(decision: Decision) -> ApprovalError:
-    """Turn a decision that denies into an error: the first failed check names it, all of them explain it."""
-    failed = decision.failed
-    code = next((_CODES[check.id] for check in _by_weight(failed) if check.id in _CODES), "PolicyDenied")
+_CODES = {
+    "subjects": "SubjectsMismatch",
+    "policies-in-force": "PoliciesInvalid",
+    "policies-valid": "PoliciesInvalid",
+    "compiles": "NotCompiling",
+    "unique": "NotUnique",
+    "environments": "UnknownEnvironment",
+    "policy-may-not-wait": "PolicyMayNotWait",
+    "default-deny": "NotCovered",
+    "self-approval": "SelfApproval",
+    "approvals": "RoleMissing",
+    "evidence": "EvidenceMissing",
+    "ticket": "TicketMissing",
+    "window": "OutsideWindow",
+    "schedule": "OutsideWindow",
+    "max-step": "StepTooLarge",
+    "staging-first": "StagingFirst",
+}
+"""Code by check; of several that failed, the first of this list gives its name to the refusal."""
+
+_ABOUT_PEOPLE = frozenset({"approvals", "evidence"})
+
+
+def refusal_of(decision: Decision, *, approved: bool) -> ApprovalError:
+    """Turn a decision that denies into an error whose message names everything that failed.
+
+    Args:
+        decision: It denies.
+        approved: Whether anybody who may approve did so at all.
+    """
+    failed = {check.id for check in decision.failed}
+    first = next((name for name in _CODES if name in failed), "")
+    code = "ApprovalMissing" if first == "approvals" and not approved else _CODES.get(first, "PolicyDenied")
     reasons = dict.fromkeys(
-        f"{check.environment}: {check.reason}" if check.environment else check.reason for check in failed
+        f"{check.environment}: {check.reason}" if check.environment else check.reason for check in decision.failed
     )
     return ApprovalError(". ".join(reasons) + ".", code=code, remedy=_remedy(decision))
 
 
 def _remedy(decision: Decision) -> str:
-    if decision.missing:
-        return "Missing: " + "; ".join(
-            f"{entry.environment}: {entry.text()}" if entry.environment else entry.text() for entry in decision.missing
-        )
     return " ".join(dict.fromkeys(check.remedy for check in decision.failed if check.remedy))
 
 
 def _successor(head: Head, judged: _Judged, clock: datetime) -> Head:
     statement, change, decided = judged.statement, judged.change, judged.decision.environments
+    policies = require_whole(head.documents, change.after)
     if nowhen := sorted(name for name, entry in decided.items() if entry.effective_from is None):
         raise ApprovalError(
             f"{', '.join(nowhen)}: there is no time at which this may take effect.", code="OutsideWindow"
         )
-    found = {name: change.harmless(name) for name, entry in decided.items() if entry.toward_safe_now}
     successor = Head(
         repository_id=head.repository_id,
         ref=head.ref,
@@ -278,9 +303,9 @@ def _successor(head: Head, judged: _Judged, clock: datetime) -> Head:
     )
     pending = settle(
         change,
-        successor.policies.environments,
+        policies.environments,
         effective_from={name: entry.effective_from for name, entry in decided.items() if entry.effective_from},
-        at_once={name: company for name, company in found.items() if company is not None},
+        at_once=frozenset(name for name, entry in decided.items() if entry.toward_safe_now),
     )
     waits = any(entry.sequence == statement.sequence for entry in pending)
     if waits and len(change.subjects) < len(statement.subjects):
@@ -290,10 +315,3 @@ def _successor(head: Head, judged: _Judged, clock: datetime) -> Head:
             remedy="Commit the change of policies apart from the change of flags.",
         )
     return replace(successor, pending=pending)
-
-
-_CODES: Mapping[str, str] = {}
-
-
-def _by_weight(checks: Iterable[Check]) -> Iterable[Check]:
-    return checks

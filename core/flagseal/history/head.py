@@ -8,6 +8,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from flagseal.history.effective import Effective
 from flagseal.history.manifest import Manifest
 from flagseal.history.wholeness import require_whole
 from flagseal.model.errors import ApprovalError
@@ -101,7 +102,7 @@ class Head:
                         del documents[subject]
                     else:
                         documents[subject] = document
-            self._effective[key] = State(MappingProxyType(documents))
+            self._effective[key] = Effective(MappingProxyType(documents), environment=environment)
         return self._effective[key]
 
     def effective_approvals(self, environment: str, now: datetime) -> Mapping[str, str]:
@@ -134,8 +135,9 @@ def genesis(trust: Trust, documents: Iterable[Document]) -> Head:
     """
     found: dict[str, Document] = {}
     for document in documents:
-        if found.setdefault(document.subject, document) is not document:
+        if document.subject in found:
             raise ApprovalError(f"{document.subject} is there twice at genesis.", code="GenesisMismatch")
+        found[document.subject] = document
     manifest = Manifest.of(found)
     if manifest.digest != trust.genesis.manifest:
         raise ApprovalError(

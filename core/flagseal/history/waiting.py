@@ -9,23 +9,20 @@ states that people approved, or one proven to serve nobody anything but what the
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from flagseal.history.head import Pending
 from flagseal.model.document import NAMESPACED_KINDS
-from flagseal.model.errors import CompileError
 from flagseal.model.uniqueness import flag_key
 from flagseal.policy.classify import reached
-from flagseal.policy.flag_change import flag_change
-from flagseal.policy.state import State, changed_subjects
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from datetime import datetime
 
     from flagseal.history.head import Head
-    from flagseal.model.document import Document
+    from flagseal.policy.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +79,12 @@ class Change:
         touched = {entry.sequence: _footprint(entry.before, states) for entry in waiting}
         return {**touched, self.sequence: _footprint(self.subjects, states)}
 
-    def harmless(self, environment: str) -> tuple[Pending, ...] | None:
-        """Find a way to put this change into effect at once without serving anybody anything new.
-
-        By itself, if that has a meaning and is proven; or else together with all that it hangs together with.
-
-        Returns:
-            What comes into effect with it; None if there is no way.
-        """
-        before = self.head.effective(environment, self.clock)
-        for company in ((), self.component(environment)):
-            subjects = {*self.subjects, *(subject for entry in company for subject in entry.before)}
-            if _serves_nothing_new(before, _with(before, self.after, subjects), environment):
-                return company
-        return None
-
 
 def settle(
     change: Change,
     environments: Iterable[str],
     effective_from: Mapping[str, datetime],
-    at_once: Mapping[str, tuple[Pending, ...]],
+    at_once: frozenset[str],
 ) -> tuple[Pending, ...]:
     """Say what waits after a change was accepted.
 
@@ -110,19 +92,18 @@ def settle(
         change: The change.
         environments: Those there are afterwards; what waited in others is forgotten with them.
         effective_from: By environment, from when it is in effect; where it is not named, nothing changes there.
-        at_once: By environment in which it waits for nothing although others do: what comes into effect with it.
+        at_once: Environments in which it waits for nothing, since it serves nobody anything new.
     """
     pending: list[Pending] = []
     for environment in sorted(environments):
         waiting = change.head.waiting(environment, change.clock)
-        linked = change.linked(environment)
-        start = max([effective_from.get(environment, change.clock), *(entry.effective_from for entry in linked)])
+        mine = frozenset(change.subjects)
         if environment in at_once:
-            company = {entry.sequence for entry in at_once[environment]}
-            waiting = tuple(entry for entry in waiting if entry.sequence not in company)
-            start = change.clock
-        mine = set(change.subjects)
-        if start > change.clock:
+            pending += _without(waiting, mine)
+            continue
+        others = (entry.effective_from for entry in change.linked(environment))
+        start = _whole_seconds(max([effective_from.get(environment, change.clock), *others]))
+        if start > change.clock and mine:
             if any(mine & entry.before.keys() for entry in waiting):
                 # A part of what waited is replaced: the rest must not come alone, nor anything that builds on it.
                 held = {entry.sequence for entry in change.component(environment)}
@@ -133,6 +114,11 @@ def settle(
             pending.append(_pending(change, environment, start))
         pending += _without(waiting, mine)
     return tuple(sorted(pending, key=lambda entry: (entry.sequence, entry.environment)))
+
+
+def _whole_seconds(instant: datetime) -> datetime:
+    """Round up: builds are computed for whole seconds."""
+    return instant if not instant.microsecond else instant.replace(microsecond=0) + timedelta(seconds=1)
 
 
 def _pending(change: Change, environment: str, start: datetime) -> Pending:
@@ -147,7 +133,7 @@ def _pending(change: Change, environment: str, start: datetime) -> Pending:
     )
 
 
-def _without(waiting: Iterable[Pending], subjects: set[str]) -> Iterator[Pending]:
+def _without(waiting: Iterable[Pending], subjects: frozenset[str]) -> Iterator[Pending]:
     """Take subjects out of what waits; an entry that is empty then is gone."""
     for entry in waiting:
         if subjects.isdisjoint(entry.before):
@@ -168,25 +154,3 @@ def _footprint(subjects: Iterable[str], states: tuple[State, ...]) -> set[str]:
             for document in filter(None, (state.live(subject) for state in states)):
                 marks |= {f"name {document.name}", f"key {flag_key(document)}"}
     return marks
-
-
-def _with(before: State, after: State, subjects: Iterable[str]) -> State:
-    documents: dict[str, Document] = dict(before)
-    for subject in subjects:
-        document = after.get(subject)
-        if document is None:
-            documents.pop(subject, None)
-        else:
-            documents[subject] = document
-    return State(MappingProxyType(documents))
-
-
-def _serves_nothing_new(before: State, after: State, environment: str) -> bool:
-    try:
-        changes = [
-            flag_change(flag, before, after, environment, only_served=True)
-            for flag in reached(changed_subjects(before, after), before, after)
-        ]
-    except CompileError:
-        return False
-    return all(change is None or change.change_class != "widen" for change in changes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flagseal.evaluation.compile import compile_flag
 from flagseal.model.document import subject_of
 from flagseal.model.errors import ApprovalError, CompileError, InvalidPolicies
 from flagseal.model.policy_set import load_policies
@@ -47,7 +48,10 @@ def require_whole(before: State, after: State) -> PolicySet:
     for flag in sorted(flags):
         for environment in policies.environments:
             try:
-                after.resolve(flag, environment)
+                resolved = after.resolve(flag, environment)
+                if resolved is not None:
+                    # A flag may have a meaning and no form: too deep, or a prerequisite cannot be written inside.
+                    compile_flag(resolved, after.catalogue.flags[flag], None)
             except CompileError as error:
                 raise ApprovalError(
                     f"{subject_of('FlagDefinition', *flag.split('/'))} in {environment}: {error.message}",
