@@ -11,7 +11,7 @@ import logging
 import random
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final
 
 from flagseal.model.errors import FlagsealError
@@ -22,11 +22,13 @@ from flagseal_relay.metrics import Metrics
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flagseal_relay.source import Files, FlagSource, View
+    from flagseal_relay.source import Files, FlagSource, Outcome, View
 
 _LOG: Final = logging.getLogger("flagseal.relay")
 _TICK: Final = 1.0
 """Seconds between two looks at whether the snapshot has become stale, which happens without any refresh."""
+_LAST_REFRESH: Final = 5.0
+"""Seconds for which stopping waits for a refresh that is under way."""
 
 
 class Relay:
@@ -64,6 +66,7 @@ class Relay:
         self._refusal: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.Event | None = None
+        self._refreshing: Future[Outcome] | None = None
         self._ready = threading.Event()
 
     @property
@@ -110,6 +113,9 @@ class Relay:
         finally:
             watch.cancel()
             self._loop = self._wake = None
+            # Whoever stops the relay closes the source next, and must not do so in the middle of a refresh.
+            if self._refreshing is not None:
+                await asyncio.to_thread(wait, [self._refreshing], _LAST_REFRESH)
             executor.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
@@ -128,7 +134,8 @@ class Relay:
     async def _refresh(self, executor: ThreadPoolExecutor) -> None:
         self.metrics.refreshes.count += 1
         try:
-            outcome = await asyncio.get_running_loop().run_in_executor(executor, self._source.refresh)
+            self._refreshing = executor.submit(self._source.refresh)
+            outcome = await asyncio.wrap_future(self._refreshing)
         except FlagsealError as error:
             self._refused(error.code, _sentence(error.message, error.remedy))
         except Exception:  # noqa: BLE001 (the edge of the process)

@@ -99,7 +99,7 @@ class Server:
             self._uvicorn.config.timeout_graceful_shutdown = max(1, round(timeout))
             loop.call_soon_threadsafe(self._relay.close)  # Event streams never end by themselves.
         self._uvicorn.should_exit = True
-        self._thread.join(timeout + 2.0)
+        self._thread.join(timeout + 7.0)  # Requests, and then a refresh that is under way.
 
     def __enter__(self) -> Self:
         return self

@@ -83,6 +83,22 @@ def test_a_notice_during_a_refresh_is_not_lost() -> None:
         eventually(lambda: relay.book is not None and relay.book.view.version == 2, 2)
 
 
+def test_stopping_waits_for_a_refresh_that_is_under_way() -> None:
+    """Whoever stops the relay closes its source next."""
+    running, ended = threading.Event(), threading.Event()
+
+    def slowly() -> None:
+        running.set()
+        time.sleep(0.5)
+        ended.set()
+
+    source = MemorySource(view())
+    source.on_refresh = slowly
+    with serve(Relay(source, poll=3600), port=0):
+        assert running.wait(5)
+    assert ended.is_set()
+
+
 def test_a_notice_before_the_start_and_after_the_end_does_nothing() -> None:
     """The publisher does not have to know whether anybody listens."""
     relay = Relay(MemorySource(view()))
