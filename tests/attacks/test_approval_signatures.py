@@ -125,7 +125,7 @@ def test_by_what_a_key_signed_for_git(history: Chronicle) -> None:
 
 
 def test_by_another_spelling_of_a_key() -> None:
-    """The same key with bytes behind it, or under another type's name, is no key: it would have a second fingerprint."""
+    """The same key with bytes behind it, or under another type's name, would have two fingerprints: it is no key."""
     line = SshKey.of("alice").line.split()
     for spelling in (f"ssh-ed25519 {line[1]}AAAA", f"ssh-rsa {line[1]}"):
         with pytest.raises(ApprovalError):

@@ -8,7 +8,6 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from flagseal.history.effective import Effective
 from flagseal.history.manifest import Manifest
 from flagseal.history.wholeness import require_whole
 from flagseal.model.errors import ApprovalError
@@ -102,7 +101,7 @@ class Head:
                         del documents[subject]
                     else:
                         documents[subject] = document
-            self._effective[key] = Effective(MappingProxyType(documents), environment=environment)
+            self._effective[key] = State(MappingProxyType(documents))
         return self._effective[key]
 
     def effective_approvals(self, environment: str, now: datetime) -> Mapping[str, str]:
