@@ -11,9 +11,10 @@ from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from flagseal.approval.trust import Attestor, Genesis, Trust
 from flagseal.model.errors import SnapshotError, UsageError
-from flagseal.snapshot.ceremony import init, renew, rotate, set_trust, trusted
+from flagseal.snapshot.ceremony import init, renew, rotate, trusted
 from flagseal.snapshot.refusal import Refused
 from flagseal.snapshot.store import DirectoryStore
+from flagseal.snapshot.trust_change import set_trust
 
 if TYPE_CHECKING:
     from pathlib import Path

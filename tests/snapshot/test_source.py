@@ -45,7 +45,7 @@ def test_one_connection_serves_many_files(store: DirectoryStore) -> None:
         source = HttpSource(served.url, headers={"Authorization": "Bearer t"})
         for _ in range(5):
             source.download_bytes(f"{source.base}{NAME}", 10)
-        assert source._pool.connection_from_url(served.url).num_connections == 1  # type: ignore[attr-defined]
+        assert source._pool.connection_from_url(served.url).num_connections == 1
         assert {headers["Authorization"] for headers in served.headers} == {"Bearer t"}
 
 

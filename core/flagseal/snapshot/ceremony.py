@@ -150,8 +150,8 @@ def init(
     _set_keys(root, Snapshot.type, [online_key], 1)
     root_file = _signed(root, Root.type, (root,), root_signers)
     targets = Targets(delegations=_delegations(online_key))
-    _put_trust(store, targets, trust)
-    _put_targets(store, targets, root, targets_signers, now)
+    put_trust(store, targets, trust)
+    put_targets(store, targets, root, targets_signers, now)
     # Last, because it is the fence: a store with a root is a repository, and a ceremony that broke off
     # before can be held again.
     try:
@@ -245,7 +245,7 @@ def rotate(
     if _targets_are_due(new_root, was.targets, was.signed_under):
         targets = deepcopy(was.targets)
         targets.delegations = _delegations(_keys(new_root, Timestamp.type)[0])
-        _put_targets(store, targets, new_root, signers, now)
+        put_targets(store, targets, new_root, signers, now)
     return trusted(store, root)
 
 
@@ -258,36 +258,7 @@ def renew(store: Store, root: bytes, *, signers: Sequence[Signer], now: datetime
     was = trusted(store, root)
     new_root = deepcopy(was.root)
     _put_root(store, new_root, was.root, signers, now)
-    _put_targets(store, deepcopy(was.targets), new_root, signers, now)
-    return trusted(store, root)
-
-
-def set_trust(store: Store, root: bytes, trust: Trust, *, signers: Sequence[Signer], now: datetime) -> Trusted:
-    """Replace trust.json: attestors come and go, genesis moves forward.
-
-    Raises:
-        SnapshotError: Genesis would move back (``GenesisMovesBack``); the trust is another repository's or
-            environment's (``OtherRepository``); keys that are needed were not given; the store fails.
-    """
-    was = trusted(store, root)
-    old, new = was.trust, trust
-    if (old.repository_id, old.environment) != (new.repository_id, new.environment):
-        raise SnapshotError(
-            f"trust.json is for {new.repository_id} in {new.environment}, "
-            f"this store for {old.repository_id} in {old.environment}",
-            code="OtherRepository",
-            remedy="Found a repository of its own: `flagseal trust init`.",
-        )
-    moved = new.genesis != old.genesis
-    if moved and new.genesis.sequence <= old.genesis.sequence:
-        raise SnapshotError(
-            f"genesis would move from sequence {old.genesis.sequence} to {new.genesis.sequence}",
-            code="GenesisMovesBack",
-            remedy="Genesis may only move forward, to a state that was accepted since.",
-        )
-    targets = deepcopy(was.targets)
-    _put_trust(store, targets, trust)
-    _put_targets(store, targets, was.root, signers, now)
+    put_targets(store, deepcopy(was.targets), new_root, signers, now)
     return trusted(store, root)
 
 
@@ -303,7 +274,8 @@ def _put_root(store: Store, root: Root, before: Root, signers: Sequence[Signer],
         ) from error
 
 
-def _put_trust(store: Store, targets: Targets, trust: Trust) -> None:
+def put_trust(store: Store, targets: Targets, trust: Trust) -> None:
+    """Write trust.json, and let targets name it."""
     data = trust.to_bytes()
     file = TargetFile.from_data(TRUST, data, ["sha256"])
     with suppress(AlreadyExists):  # named by its hash: what is there is this, or clients refuse it
@@ -311,8 +283,12 @@ def _put_trust(store: Store, targets: Targets, trust: Trust) -> None:
     targets.targets[TRUST] = file
 
 
-def _put_targets(store: Store, targets: Targets, root: Root, signers: Sequence[Signer], now: datetime) -> None:
-    """Sign targets as the next version that is free: what somebody else left in its way is skipped."""
+def put_targets(store: Store, targets: Targets, root: Root, signers: Sequence[Signer], now: datetime) -> None:
+    """Sign targets as the next version that is free: what somebody else left in its way is skipped.
+
+    Raises:
+        SnapshotError: Keys that are needed were not given (``SignaturesMissing``), or the store fails.
+    """
     targets.expires = now + LIFETIME
     for _ in range(_MAX_SKIPPED):
         with suppress(AlreadyExists):

@@ -247,13 +247,12 @@ def history_entries(files: Files, above: int, up_to: int) -> Iterator[HistoryEnt
     for number in range(history_number(above + 1), history_number(up_to) + 1):
         path = history_file(number)
         lines = files.read(path).splitlines()
-        # The lines of a file end with its last statement, or with the newest; it may begin late, after genesis.
-        last = min(up_to, (number + 1) * HISTORY_LENGTH)
-        first = last - len(lines) + 1
-        if len(lines) > HISTORY_LENGTH or first > max(above + 1, number * HISTORY_LENGTH + 1):
-            raise Refused("unapproved-content", f"{path}: {len(lines)} statements cannot be all up to {last}")
+        if not 0 < len(lines) <= HISTORY_LENGTH:
+            raise Refused("unapproved-content", f"{path}: has {len(lines)} statements")
+        # A file may begin late, where genesis is; acceptance makes sure that none is missing between.
+        first = HistoryEntry.parse_line(lines[0]).envelope.statement.sequence
         for sequence, line in enumerate(lines, first):
-            if sequence > above:
+            if above < sequence <= up_to:
                 yield HistoryEntry.parse_line(line)
 
 

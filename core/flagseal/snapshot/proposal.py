@@ -10,12 +10,14 @@ from tuf.api.metadata import TargetFile
 
 from flagseal.model.canonical import canonical_json
 from flagseal.model.errors import SnapshotError
-from flagseal.snapshot.content import head_at
 from flagseal.snapshot.layout import GENESIS, HEAD, REPOSITORY, history_file, history_number, role_of
+from flagseal.snapshot.trust_change import rebased
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
+    from flagseal.approval.trust import Trust
     from flagseal.history.building import Build
     from flagseal.history.bundle import HistoryEntry
     from flagseal.model.document import Document
@@ -36,30 +38,25 @@ class Proposal:
     added: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def as_published(live: Live, files: Files | None) -> Proposal:
-    """Keep everything as it is, and let genesis follow trust.json where it has moved.
+def as_published(live: Live, files: Files | None, now: datetime) -> Proposal:
+    """Keep everything as it is, unless trust.json has moved genesis: then build again from there.
 
     Args:
         live: What is published.
-        files: Its targets.
+        files: Its targets; None if nothing is.
+        now: The clock.
 
     Raises:
-        SnapshotError: Genesis has moved past what is published (``GenesisAhead``).
+        SnapshotError: What :func:`~flagseal.snapshot.trust_change.rebased` says.
     """
-    wanted = _kept(live)
+    proposal = Proposal(_kept(live))
     content, trust = live.content, live.trusted.trust
     if content is None or files is None or trust.genesis == content.trust.genesis:
-        return Proposal(wanted)
-    if trust.genesis.sequence > content.head.sequence:
-        raise SnapshotError(
-            f"genesis has moved to sequence {trust.genesis.sequence}, and {content.head.sequence} is published",
-            code="GenesisAhead",
-            remedy="Publish a build of that state, with its documents.",
-        )
-    documents = head_at(files, content.trust, trust.genesis.sequence).documents
-    data = genesis_file(documents.values())
-    wanted[REPOSITORY][GENESIS] = _target(GENESIS, data)
-    return Proposal(wanted, {GENESIS: data})
+        return proposal
+    documents, build = rebased(files, content, trust, now)
+    added = {GENESIS: genesis_file(documents)}
+    wanted = {REPOSITORY: {**proposal.wanted[REPOSITORY], GENESIS: _target(GENESIS, added[GENESIS])}}
+    return _with_build(live, build, wanted, added)
 
 
 def propose(
@@ -73,13 +70,14 @@ def propose(
 
     Args:
         live: What is published.
-        files: Its targets.
+        files: Its targets; None if nothing is.
         build: What to publish.
         entries: At least the history since the published head, in order.
         genesis_documents: The documents of genesis, where they are not published yet.
 
     Raises:
-        SnapshotError: ``Superseded``, ``HistoryForked``, ``HistoryGap``, ``GenesisMissing``, ``OtherEnvironment``.
+        SnapshotError: ``Superseded``, ``HistoryForked``, ``HistoryGap``, ``GenesisMissing``, ``OtherEnvironment``,
+            ``TrustChanged``.
     """
     trust, content = live.trusted.trust, live.content
     if build.environment != trust.environment:
@@ -88,17 +86,14 @@ def propose(
             code="OtherEnvironment",
             remedy="Give each environment a store of its own.",
         )
+    own: dict[str, TargetFile] = {}
+    start = trust.genesis.sequence
     if content is not None:
-        build = _reconciled(content, build)
-    goes_on = content is not None and content.head.sequence >= trust.genesis.sequence
-    start = content.head.sequence if content is not None and goes_on else trust.genesis.sequence
-    base = as_published(live, files) if goes_on else Proposal({name: {} for name in _kept(live)})
-    wanted: dict[str, dict[str, TargetFile]] = {
-        namespace: dict(base.wanted[namespace]) if namespace == REPOSITORY else {} for namespace in base.wanted
-    }
-    wanted.setdefault(REPOSITORY, {})
-    added = dict(base.added)
-    if GENESIS not in wanted[REPOSITORY]:
+        build = _reconciled(content, build, trust)
+        start = content.head.sequence
+        own = dict(_kept(live)[REPOSITORY])
+    added: dict[str, bytes] = {}
+    if GENESIS not in own:
         if genesis_documents is None:
             raise SnapshotError(
                 "the documents of genesis are not published yet, and were not given",
@@ -106,17 +101,21 @@ def propose(
                 remedy="Give the governed documents at genesis with the first build.",
             )
         added[GENESIS] = genesis_file(genesis_documents)
-    added |= _history(files if goes_on else None, wanted[REPOSITORY], start, build.head.sequence, entries)
-    for path, data in added.items():
-        wanted[REPOSITORY][path] = _target(path, data)
+    added |= _history(files if content is not None else None, own, start, build.head.sequence, entries)
+    own |= {path: _target(path, data) for path, data in added.items()}
+    return _with_build(live, build, {REPOSITORY: own}, added)
+
+
+def _with_build(
+    live: Live, build: Build, wanted: dict[str, dict[str, TargetFile]], added: dict[str, bytes]
+) -> Proposal:
+    """Add a build's files; those that are published already under the same digest need not be written."""
     for path, data in build.files.items():
-        namespace = path.partition("/")[0]
-        known = live.chain.target(path) if live.chain is not None and content is not None else None
-        if known is not None and content is not None and content.build.files.get(path) == data:
-            wanted.setdefault(namespace, {})[path] = known
-        else:
-            wanted.setdefault(namespace, {})[path] = _target(path, data)
+        known = live.chain.target(path) if live.chain is not None and live.content is not None else None
+        if known is None or live.content is None or live.content.build.files.get(path) != data:
+            known = _target(path, data)
             added[path] = data
+        wanted.setdefault(path.partition("/")[0], {})[path] = known
     return Proposal(wanted, added)
 
 
@@ -131,16 +130,23 @@ def _kept(live: Live) -> dict[str, dict[str, TargetFile]]:
     return {} if chain is None else {name: dict(chain.roles[role_of(name)].targets) for name in chain.namespaces}
 
 
-def _reconciled(content: Content, build: Build) -> Build:
+def _reconciled(content: Content, build: Build, trust: Trust) -> Build:
     """Refuse a build that is behind what is published or beside it; let one that says nothing new be the old one."""
     published = content.build
+    if content.trust.genesis != trust.genesis:
+        raise SnapshotError(
+            f"a ceremony has moved genesis to sequence {trust.genesis.sequence}",
+            code="TrustChanged",
+            remedy="Refresh, load what is published then, and go on from there.",
+        )
     if build.head.sequence < content.head.sequence:
         raise SnapshotError(
             f"the build is at sequence {build.head.sequence}, and {content.head.sequence} is published",
             code="Superseded",
             remedy="Another publisher is ahead: load what is published, and go on from there.",
         )
-    if build.head.sequence == content.head.sequence and build.head.manifest != content.head.manifest:
+    same = build.head.manifest.digest == content.head.manifest.digest and build.head.statement == content.head.statement
+    if build.head.sequence == content.head.sequence and not same:
         raise SnapshotError(
             f"two different states claim sequence {build.head.sequence}",
             code="HistoryForked",

@@ -156,7 +156,7 @@ class Publisher:
         with self._lock:
             if self._sync().content is None:
                 return None
-            return self._until_written(as_published)
+            return self._until_written(lambda live, files: as_published(live, files, self._clock()))
 
     def _until_written(self, proposal_for: Callable[[Live, Files | None], Proposal]) -> Published:
         taken: set[str] = set()

@@ -1,0 +1,117 @@
+"""Changing trust.json: attestors come and go, genesis moves forward (approval.md, Genesis).
+
+A genesis that has moved is a new beginning: what was accepted up to there counts as approved by it. So the
+build changes although no document does, and everybody replays from there.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING
+
+from flagseal.history.building import build
+from flagseal.history.replay import replay
+from flagseal.model.errors import SnapshotError
+from flagseal.snapshot.ceremony import put_targets, put_trust, trusted
+from flagseal.snapshot.content import head_at, history_entries
+from flagseal.snapshot.marks import Mark
+from flagseal.snapshot.published import ChainFiles, read_live
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from securesystemslib.signer import Signer
+
+    from flagseal.approval.trust import Trust
+    from flagseal.history.building import Build
+    from flagseal.history.head import Head
+    from flagseal.model.document import Document
+    from flagseal.snapshot.ceremony import Trusted
+    from flagseal.snapshot.content import Content, Files
+    from flagseal.snapshot.store import Store
+
+
+def set_trust(store: Store, root: bytes, trust: Trust, *, signers: Sequence[Signer], now: datetime) -> Trusted:
+    """Hold the ceremony that replaces trust.json.
+
+    Args:
+        store: The repository.
+        root: The pinned root.
+        trust: What is to be trusted from now on.
+        signers: Enough of the targets' keys.
+        now: The clock.
+
+    Raises:
+        SnapshotError: Genesis would move back (``GenesisMovesBack``) or to a state that was not accepted or still
+            waits (``GenesisUnknown``, ``GenesisWaits``); the trust is another repository's or environment's
+            (``OtherRepository``); keys that are needed were not given (``SignaturesMissing``); the store fails.
+    """
+    was = trusted(store, root)
+    old = was.trust
+    if (old.repository_id, old.environment) != (trust.repository_id, trust.environment):
+        raise SnapshotError(
+            f"trust.json is for {trust.repository_id} in {trust.environment}, "
+            f"this store for {old.repository_id} in {old.environment}",
+            code="OtherRepository",
+            remedy="Found a repository of its own: `flagseal trust init`.",
+        )
+    if trust.genesis != old.genesis:
+        if trust.genesis.sequence <= old.genesis.sequence:
+            raise SnapshotError(
+                f"genesis would move from sequence {old.genesis.sequence} to {trust.genesis.sequence}",
+                code="GenesisMovesBack",
+                remedy="Genesis may only move forward, to a state that was accepted since.",
+            )
+        live = read_live(store, root, Mark(), now=now)
+        if live.chain is not None and live.content is not None:
+            reader = ChainFiles(live.chain, lambda name: stored.data if (stored := store.get(name)) else None)
+            _new_beginning(reader, live.content, trust, now)
+    targets = deepcopy(was.targets)
+    put_trust(store, targets, trust)
+    put_targets(store, targets, was.root, signers, now)
+    return trusted(store, root)
+
+
+def rebased(files: Files, content: Content, trust: Trust, now: datetime) -> tuple[tuple[Document, ...], Build]:
+    """Build what is published again, from a genesis that has moved.
+
+    Args:
+        files: The published targets.
+        content: What they hold.
+        trust: With the new genesis.
+        now: The clock.
+
+    Raises:
+        SnapshotError: ``GenesisUnknown``, ``GenesisWaits``.
+
+    Returns:
+        The documents at the new genesis, and the build.
+    """
+    beginning = _new_beginning(files, content, trust, now)
+    documents = tuple(beginning.documents.values())
+    head = replay(trust, documents, history_entries(files, beginning.sequence, content.head.sequence))
+    return documents, build(head, trust.environment, max(now, content.build.as_of))
+
+
+def _new_beginning(files: Files, content: Content, trust: Trust, now: datetime) -> Head:
+    """Find the state that a genesis names in the published history."""
+    genesis = trust.genesis
+    head = content.head
+    if genesis.sequence <= head.sequence:
+        head = head_at(files, content.trust, genesis.sequence)
+    if (head.sequence, head.commit, head.manifest.digest) != (genesis.sequence, genesis.commit, genesis.manifest):
+        raise SnapshotError(
+            f"no state with sequence {genesis.sequence}, commit {genesis.commit[:12]} and that manifest was accepted",
+            code="GenesisUnknown",
+            remedy="Name a state of the published history; `flagseal snapshot show` lists the newest.",
+        )
+    waiting = head.waiting(trust.environment, now)
+    if waiting:
+        until = max(entry.effective_from for entry in waiting)
+        raise SnapshotError(
+            f"what was accepted up to sequence {genesis.sequence} is not all in effect before {until.isoformat()}",
+            code="GenesisWaits",
+            remedy="Move genesis after that, or to an earlier state: a genesis is in effect at once.",
+        )
+    return head
