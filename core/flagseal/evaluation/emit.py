@@ -195,7 +195,8 @@ def _in(value: Json, operand: Json) -> Json:
     members = _scalars(operand)
     plain = [member for member in members if not isinstance(member, bool) and member not in (0, 1)]
     special: list[Json] = [_equal(value, member) for member in members if isinstance(member, bool) or member in (0, 1)]
-    return _joined("or", [*([{"in": [value, plain]}] if plain else []), *special], neutral=False)
+    listed: list[Json] = [{"in": [value, [*plain]]}] if plain else []
+    return _joined("or", [*listed, *special], neutral=False)
 
 
 def _not_in(value: Json, operand: Json) -> Json:
