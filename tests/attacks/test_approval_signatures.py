@@ -175,7 +175,7 @@ def test_by_leaving_the_contributors_out(history: Chronicle) -> None:
 def test_by_the_forges_block_without_an_attestor(history: Chronicle) -> None:
     """Anybody can write into a statement that the forge saw approvals."""
     proposal = history.proposal(WIDER)
-    forge = {
+    forge: dict[str, Any] = {
         "request": {"number": 1},
         "approvals": [{"person": name, "at": "2026-11-23T09:00:00Z"} for name in ("alice", "dora")],
         "decision": {},

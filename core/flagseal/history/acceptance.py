@@ -18,9 +18,10 @@ from flagseal.approval.evidence import gather
 from flagseal.history.bundle import HistoryEntry
 from flagseal.history.head import Head
 from flagseal.history.waiting import Change, settle
-from flagseal.history.wholeness import require_whole
+from flagseal.history.wholeness import require_compiling, require_policies
 from flagseal.model.errors import ApprovalError, FlagsealError, InvalidDocuments
 from flagseal.model.loader import parse_body
+from flagseal.policy.classify import reached
 from flagseal.policy.decide import decide
 from flagseal.policy.facts import Facts
 from flagseal.policy.state import State
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from flagseal.approval.statement import Statement
     from flagseal.approval.trust import Trust
     from flagseal.history.bundle import Bundle
+    from flagseal.history.manifest import Manifest
     from flagseal.model.document import Document
     from flagseal.policy.decision import Decision
 
@@ -73,6 +75,7 @@ class _Judged:
 
     statement: Statement
     documents: Mapping[str, Document]
+    manifest: Manifest
     change: Change
     evidence: Evidence
     decision: Decision
@@ -110,7 +113,8 @@ def _judge(head: Head, bundle: Bundle, trust: Trust, clock: datetime) -> _Judged
     statement = bundle.envelope.statement
     require_chain(head, statement, trust)
     documents = _content(statement, bundle)
-    after = _after(head, statement, documents)
+    manifest = _manifest(head, statement, documents)
+    after = State(MappingProxyType({**head.documents.documents, **documents}))
     organisation = head.policies.organisation
     unknown = [person for person in statement.contributors if person not in organisation.people]
     if unknown:
@@ -133,7 +137,7 @@ def _judge(head: Head, bundle: Bundle, trust: Trust, clock: datetime) -> _Judged
         pending_until={name: max(entry.effective_from for entry in some) for name, some in linked.items() if some},
         accepted_at=head.accepted_at,
     )
-    return _Judged(statement, documents, change, evidence, decide(facts, head.policies))
+    return _Judged(statement, documents, manifest, change, evidence, decide(facts, head.policies))
 
 
 def require_chain(head: Head, statement: Statement, trust: Trust) -> None:
@@ -204,8 +208,8 @@ def _content(statement: Statement, bundle: Bundle) -> dict[str, Document]:
     return documents
 
 
-def _after(head: Head, statement: Statement, documents: Mapping[str, Document]) -> State:
-    """Put the documents in, and hold the result against what the statement says of it."""
+def _manifest(head: Head, statement: Statement, documents: Mapping[str, Document]) -> Manifest:
+    """Give the manifest afterwards, held against what the statement says of it."""
     known = head.manifest.entries
     for subject, digest in statement.subjects.items():
         if statement.replaces[subject] != known.get(subject):
@@ -218,9 +222,10 @@ def _after(head: Head, statement: Statement, documents: Mapping[str, Document]) 
             raise ApprovalError(f"{subject}: nothing changes.", code="SubjectsMismatch")
         if documents[subject].is_tombstone and subject not in known:
             raise ApprovalError(f"{subject}: what never was cannot be removed.", code="SubjectsMismatch")
-    if head.manifest.changed(statement.subjects).digest != statement.after:
+    manifest = head.manifest.changed(statement.subjects)
+    if manifest.digest != statement.after:
         raise ApprovalError("The statement's subjects do not lead to its manifest.", code="SubjectsMismatch")
-    return State(MappingProxyType({**head.documents, **documents}))
+    return manifest
 
 
 def _require_approval(judged: _Judged) -> None:
@@ -284,7 +289,11 @@ def _remedy(decision: Decision) -> str:
 
 def _successor(head: Head, judged: _Judged, clock: datetime) -> Head:
     statement, change, decided = judged.statement, judged.change, judged.decision.environments
-    policies = require_whole(head.documents, change.after)
+    # Names and keys are the decision's to check: it looks only where something is claimed anew.
+    policies, flags = head.policies, reached(statement.subjects, head.documents, change.after)
+    if len(change.subjects) < len(statement.subjects):
+        policies, flags = require_policies(change.after.values()), frozenset(change.after.catalogue.flags)
+    require_compiling(change.after, flags, policies)
     if nowhen := sorted(name for name, entry in decided.items() if entry.effective_from is None):
         raise ApprovalError(
             f"{', '.join(nowhen)}: there is no time at which this may take effect.", code="OutsideWindow"
@@ -294,12 +303,13 @@ def _successor(head: Head, judged: _Judged, clock: datetime) -> Head:
         ref=head.ref,
         sequence=statement.sequence,
         commit=statement.commit,
-        manifest=head.manifest.changed(statement.subjects),
+        manifest=judged.manifest,
         documents=change.after,
         approvals=MappingProxyType({**head.approvals, **dict.fromkeys(statement.subjects, statement.id)}),
         pending=(),
         accepted_at=clock,
         statement=statement.id,
+        policies=policies,
     )
     pending = settle(
         change,

@@ -16,7 +16,7 @@ from flagseal.model.canonical import canonical_json
 from flagseal.model.document import split_subject
 from flagseal.model.errors import ApprovalError
 from flagseal.policy.classify import reached
-from flagseal.policy.state import State, changed_subjects, flag_reference, flag_subject
+from flagseal.policy.state import State, changed_subjects, flag_subject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,16 +132,11 @@ def _sources(
 ) -> dict[str, tuple[str, ...]]:
     """Name what each namespace with a flag in the environment is compiled from, anew where it may have changed."""
     found: dict[str, set[str]] = {}
-    for subject, document in state.items():
-        if not subject.startswith("FlagDefinition/") or document.is_tombstone:
-            continue
-        flag = flag_reference(subject)
-        namespace = _namespace(flag)
-        if stale is not None and namespace not in stale:
-            continue
-        resolved = state.resolve(flag, environment)
-        if resolved is not None:
-            found.setdefault(namespace, set()).update((flag_subject(flag), *resolved.dependencies))
+    for namespace in state.catalogue.namespaces if stale is None else stale:
+        for flag in state.catalogue.namespaces.get(namespace, ()):
+            resolved = state.resolve(flag, environment)
+            if resolved is not None:
+                found.setdefault(namespace, set()).update((flag_subject(flag), *resolved.dependencies))
     kept = {} if stale is None else {name: entry for name, entry in known.items() if name not in stale}
     return dict(sorted((kept | {name: tuple(sorted(subjects)) for name, subjects in found.items()}).items()))
 

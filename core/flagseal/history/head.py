@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from flagseal.history.manifest import Manifest
-from flagseal.history.wholeness import require_whole
+from flagseal.history.wholeness import require_compiling, require_policies, require_unique
 from flagseal.model.errors import ApprovalError
-from flagseal.model.policy_set import load_policies
 from flagseal.policy.state import State
 
 if TYPE_CHECKING:
@@ -61,6 +59,7 @@ class Head:
         pending: What waits, in the order of sequence and environment.
         accepted_at: When the last statement was accepted, by the clock of who accepted it.
         statement: Id of the last accepted statement; None at genesis.
+        policies: Those in force: the accepted ones.
     """
 
     repository_id: str
@@ -73,12 +72,8 @@ class Head:
     pending: tuple[Pending, ...]
     accepted_at: datetime
     statement: str | None
+    policies: PolicySet = field(compare=False, repr=False)
     _effective: dict[tuple[str, frozenset[int]], State] = field(default_factory=dict, compare=False, repr=False)
-
-    @cached_property
-    def policies(self) -> PolicySet:
-        """The policies in force: those accepted."""
-        return load_policies(self.documents.values())
 
     def waiting(self, environment: str, now: datetime) -> tuple[Pending, ...]:
         """Give what waits in an environment at an instant; the clock never goes back behind the last acceptance."""
@@ -127,7 +122,7 @@ def genesis(trust: Trust, documents: Iterable[Document]) -> Head:
         documents: All governed documents at that commit (and tombstones, if the genesis was moved forward).
 
     Raises:
-        ApprovalError: ``GenesisMismatch``; or what :func:`~flagseal.history.wholeness.require_whole` raises.
+        ApprovalError: ``GenesisMismatch``, ``PoliciesInvalid``, ``NotUnique``, ``NotCompiling``.
 
     Returns:
         A head whose statements begin at the genesis' sequence plus one.
@@ -146,7 +141,10 @@ def genesis(trust: Trust, documents: Iterable[Document]) -> Head:
             remedy="Use the repository and commit that trust.json names, or make a new trust with the offline keys.",
         )
     state = State(MappingProxyType(found))
-    head = Head(
+    policies = require_policies(found.values())
+    require_unique(found.values())
+    require_compiling(state, state.catalogue.flags, policies)
+    return Head(
         repository_id=trust.repository_id,
         ref=trust.ref,
         sequence=trust.genesis.sequence,
@@ -157,9 +155,8 @@ def genesis(trust: Trust, documents: Iterable[Document]) -> Head:
         pending=(),
         accepted_at=BEGINNING,
         statement=None,
+        policies=policies,
     )
-    require_whole(State({}), state)
-    return head
 
 
 def in_effect(head: Head, environment: str, now: datetime) -> Mapping[str, Document]:

@@ -1,4 +1,4 @@
-"""What must hold for all governed documents together before a change of some is accepted."""
+"""What must hold for all governed documents together."""
 
 from __future__ import annotations
 
@@ -9,53 +9,58 @@ from flagseal.model.document import subject_of
 from flagseal.model.errors import ApprovalError, CompileError, InvalidPolicies
 from flagseal.model.policy_set import load_policies
 from flagseal.model.uniqueness import clashes
-from flagseal.policy.classify import reached
-from flagseal.policy.state import changed_subjects
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from flagseal.model.document import Document
     from flagseal.model.policies import PolicySet
     from flagseal.policy.state import State
 
-_ENVIRONMENTS = "EnvironmentList"
 
-
-def require_whole(before: State, after: State) -> PolicySet:
-    """Check everything that a change could have broken.
-
-    Args:
-        before: Documents for which it held.
-        after: The same, changed.
+def require_policies(documents: Iterable[Document]) -> PolicySet:
+    """Read the policies among documents.
 
     Raises:
-        ApprovalError: ``PoliciesInvalid``; ``NotUnique`` for a name or key that two flags claim; ``NotCompiling`` for a
-            flag without a meaning in one of the environments.
-
-    Returns:
-        The policies afterwards.
+        ApprovalError: ``PoliciesInvalid``.
     """
-    changed = changed_subjects(before, after)
     try:
-        policies = load_policies(after.values())
+        return load_policies(documents)
     except InvalidPolicies as error:
         raise ApprovalError(error.message, code="PoliciesInvalid", remedy=error.remedy) from error
-    if any(subject.startswith("FlagDefinition/") for subject in changed):
-        for clash in clashes(after.values()):
-            raise ApprovalError(f"{clash.document.subject}: {clash.message}.", code="NotUnique", remedy=clash.remedy)
-    if any(subject.startswith(f"{_ENVIRONMENTS}/") for subject in changed):
-        flags = frozenset(after.catalogue.flags)
-    else:
-        flags = reached(changed, before, after)
+
+
+def require_unique(documents: Iterable[Document]) -> None:
+    """Refuse two flags of one name or key.
+
+    Raises:
+        ApprovalError: ``NotUnique``.
+    """
+    for clash in clashes(documents):
+        raise ApprovalError(f"{clash.document.subject}: {clash.message}.", code="NotUnique", remedy=clash.remedy)
+
+
+def require_compiling(state: State, flags: Iterable[str], policies: PolicySet) -> None:
+    """Refuse flags that cannot be compiled in every environment that serves them.
+
+    Args:
+        state: All documents.
+        flags: As ``namespace/name``; those that are not there are passed over.
+        policies: They name the environments.
+
+    Raises:
+        ApprovalError: ``NotCompiling``.
+    """
     for flag in sorted(flags):
         for environment in policies.environments:
             try:
-                resolved = after.resolve(flag, environment)
+                resolved = state.resolve(flag, environment)
                 if resolved is not None:
                     # A flag may have a meaning and no form: too deep, or a prerequisite cannot be written inside.
-                    compile_flag(resolved, after.catalogue.flags[flag], None)
+                    compile_flag(resolved, state.catalogue.flags[flag], None)
             except CompileError as error:
                 raise ApprovalError(
                     f"{subject_of('FlagDefinition', *flag.split('/'))} in {environment}: {error.message}",
                     code="NotCompiling",
                     remedy=error.remedy or "Correct the flag, or what it refers to, in the same change.",
                 ) from error
-    return policies
