@@ -59,7 +59,9 @@ def load_text(data: bytes, *, file: str) -> Loaded:
     # What could not be read as written is reported as that, and not for what it looks like afterwards.
     refused = tuple(finding.path for finding in findings)
     if reading.value is not None or not findings:
-        findings += [problem.at(source) for problem in _problems(reading.value) if not _lies_in(problem.path, refused)]
+        # What a document means is asked only of one that could be read as written.
+        problems = _problems(reading.value, meaning=not findings)
+        findings += [problem.at(source) for problem in problems if not _lies_in(problem.path, refused)]
     if findings:
         return Loaded((), tuple(sorted(findings)))
     return Loaded((_document(cast("dict[str, Any]", reading.value), source),), ())
@@ -85,7 +87,7 @@ def parse_body(body: object, *, place: str, allow_tombstone: bool = False) -> Do
     return _document(cast("dict[str, Any]", value), None)
 
 
-def _problems(body: Json, *, allow_tombstone: bool = False) -> Iterator[Problem]:
+def _problems(body: Json, *, meaning: bool = True, allow_tombstone: bool = False) -> Iterator[Problem]:
     if not isinstance(body, dict):
         message = "a document is a mapping of apiVersion, kind, metadata and spec"
         yield Problem(rule_ids.ONE_DOCUMENT, ROOT, message, "Start from one of the examples.")
@@ -98,7 +100,7 @@ def _problems(body: Json, *, allow_tombstone: bool = False) -> Iterator[Problem]
     compiled = tombstone_validator(kind) if removed else validator(kind)
     if not compiled.is_valid(body):
         yield from explain(kind, compiled, body)
-    elif not removed:
+    elif meaning and not removed:
         yield from inconsistencies(kind, cast("dict[str, Any]", body["spec"]))
 
 

@@ -18,6 +18,7 @@ from flagseal.model.schema.vocabulary import (
     label,
     listing,
     record,
+    reference,
     slug,
     table,
     text,
@@ -70,10 +71,16 @@ _TIMING: dict[str, JsonSchema] = {
 }
 
 
-def _rows(description: str, fields: dict[str, JsonSchema]) -> JsonSchema:
+_ROWS: dict[str, JsonSchema] = {
+    "row": record("What a change of flags needs.", _PROOF | _TIMING, required=("approvals", "evidence")),
+    "policyRow": record("What a change of policies needs.", _PROOF, required=("approvals", "evidence")),
+}
+
+
+def _rows(description: str, row: str) -> JsonSchema:
     return record(
         description,
-        {name: record(_CLASS_MEANINGS[name], fields, required=("approvals", "evidence")) for name in CHANGE_CLASSES},
+        {name: {**reference(row), "description": _CLASS_MEANINGS[name]} for name in CHANGE_CLASSES},
     )
 
 
@@ -95,19 +102,20 @@ APPROVAL_POLICY = document(
                     tier: record(
                         f"Flags of tier {tier}.",
                         {
-                            "production": _rows("In environments with production: true.", _PROOF | _TIMING),
-                            "nonProduction": _rows("In all other environments.", _PROOF | _TIMING),
+                            "production": _rows("In environments with production: true.", "row"),
+                            "nonProduction": _rows("In all other environments.", "row"),
                         },
                     )
                     for tier in TIERS
                 },
                 "additionalProperties": False,
             },
-            "policies": _rows("Changes of the documents in policies/ themselves.", _PROOF),
+            "policies": _rows("Changes of the documents in policies/ themselves.", "policyRow"),
             "ignore": ignored(),
         },
         required=("default", "tiers", "policies"),
     ),
+    definitions=_ROWS,
 )
 
 _DAYS_BY_PURPOSE = text("A number of days (180d).", pattern=DAYS, longest=6)

@@ -1,0 +1,91 @@
+"""Every rule finds its bad example, and nothing else, and lets its good one pass."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flagseal.model import rule_ids
+from flagseal.model.errors import UsageError
+from flagseal.repository import layout
+from flagseal_validators import gate, render, rules
+from flagseal_validators.rules import RULES
+from flagseal_validators.tree import STRAY
+from tests.gate.company import TODAY, base, write, write_example
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from flagseal_validators.rule import Rule
+
+
+def found(root: Path) -> list[tuple[str, str]]:
+    """Tell what the gate says of a repository, all files being touched: rule and severity."""
+    report = gate.validate_paths(root, today=TODAY, touched=[str(p.relative_to(root)) for p in root.rglob("*")])
+    return [(finding.rule, finding.severity) for finding in report.findings]
+
+
+def test_the_company_of_the_examples_has_nothing_to_mend(tmp_path: Path) -> None:
+    """Otherwise the examples would prove nothing."""
+    assert found(write(tmp_path, base())) == []
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
+def test_a_rule_finds_its_bad_example(rule: Rule, tmp_path: Path) -> None:
+    """It is found once, with the rule's severity, and no other rule has an error to report."""
+    seen = found(write_example(tmp_path, rule.bad))
+    assert (rule.id, rule.severity) in seen
+    assert {other for other, severity in seen if severity == "error"} <= {rule.id}
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
+def test_a_rule_lets_its_good_example_pass(rule: Rule, tmp_path: Path) -> None:
+    """Neither this rule nor any other has an error to report."""
+    seen = found(write_example(tmp_path, rule.good))
+    assert rule.id not in {other for other, _ in seen}
+    assert "error" not in {severity for _, severity in seen}
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
+def test_a_rule_can_be_looked_up(rule: Rule) -> None:
+    """Its page says what, why, what to do, and shows both examples."""
+    page = render.rule_page(rule.id)
+    assert page.startswith(f"{rule.id} {rule.title} ({rule.severity})\n")
+    for part in ("Found:\n\n    ", "Accepted:\n\n    "):
+        assert part in page
+    assert " ".join(rule.why.split()) in " ".join(page.split())
+    assert rule.remedy.endswith(".")
+    assert max(map(len, page.splitlines())) < 130
+
+
+def test_a_rule_that_does_not_exist_cannot_be_looked_up() -> None:
+    """The message repeats the id without what a terminal would obey."""
+    with pytest.raises(UsageError, match=r"there is no rule FS999"):
+        render.rule_page("FS999")
+    with pytest.raises(UsageError) as error:
+        render.rule_page("\x1b[2J")
+    assert "\x1b" not in error.value.message
+
+
+def test_every_id_that_is_reported_has_a_rule() -> None:
+    """What the model and the repository's layout find can be looked up too."""
+    modules: list[ModuleType] = [rule_ids, layout]
+    ids = {value for module in modules for value in vars(module).values() if isinstance(value, str)}
+    ids = {value for value in ids if re.fullmatch(r"FS[0-9]{3}", value)} | {STRAY}
+    assert len(ids) > 40
+    assert ids <= set(RULES)
+
+
+def test_every_rule_is_a_module_of_its_own_and_listed() -> None:
+    """A module's name begins with its rule's id."""
+    folder = Path(str(rules.__file__)).parent
+    stems = sorted(path.stem for path in folder.glob("fs*.py"))
+    assert [stem.partition("_")[0].upper() for stem in stems] == list(RULES) == sorted(RULES)
+
+
+def test_form_and_meaning_cannot_be_suppressed() -> None:
+    """What the loader refuses is no document, whatever its author writes into it."""
+    assert not [rule.id for rule in RULES.values() if rule.suppressible and rule.check is None]

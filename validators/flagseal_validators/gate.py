@@ -1,0 +1,130 @@
+"""The gate: every rule, held against a repository."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from flagseal.model.errors import InvalidPolicies, UsageError
+from flagseal.model.finding import Finding
+from flagseal.model.instants import parse_day
+from flagseal.model.policy_set import load_policies
+from flagseal.model.rule_ids import POLICY_KINDS_ONCE
+from flagseal.repository.layout import FLAGS, POLICIES
+from flagseal_validators.declared import Declared
+from flagseal_validators.rules import RULES
+from flagseal_validators.tree import read_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from datetime import date
+    from pathlib import Path
+
+    from flagseal.model.document import Document
+    from flagseal.model.finding import Severity
+    from flagseal.model.policies import PolicySet
+    from flagseal_validators.rule import Complaint, Rule
+    from flagseal_validators.tree import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the gate says.
+
+    Attributes:
+        findings: Sorted by file and place.
+        files_checked: How many files were asked for and read.
+    """
+
+    findings: tuple[Finding, ...]
+    files_checked: int
+
+
+def validate_paths(
+    root: Path, paths: Sequence[Path] = (), *, today: date, touched: Collection[str] | None = None
+) -> Report:
+    """Hold every rule against the files of a repository.
+
+    All files are read, since rules look across them; what is reported is about the files asked for.
+
+    Args:
+        root: The repository's top folder.
+        paths: Files and folders below ``flags/`` or ``policies/``; none for everything.
+        today: The day, UTC.
+        touched: Files (relative to the root) that the change at hand touches; None takes the files among ``paths``.
+            On others, what only time brought about is a warning.
+
+    Raises:
+        UsageError: A path does not exist, or lies elsewhere.
+    """
+    wanted = [_relative(root, path) for path in paths]
+    if touched is None:
+        touched = frozenset(name for name in wanted if (root / name).is_file())
+    tree = read_tree(root)
+    policies, contradictions = _policies(tree)
+    findings = [*tree.findings, *contradictions]
+    findings += _complaints(Declared(tree.documents, policies, today), touched)
+    chosen = sorted(finding for finding in findings if _is_wanted(finding.file, wanted))
+    return Report(tuple(chosen), _count(tree, wanted))
+
+
+def _relative(root: Path, path: Path) -> str:
+    # Not resolved: a link is judged as the link it is.
+    absolute = os.path.abspath(path)  # noqa: PTH100
+    if not os.path.lexists(absolute):
+        raise UsageError(f"{path}: there is no such file or folder", code="NoSuchPath", remedy="Name one that exists.")
+    name = os.path.relpath(absolute, os.path.abspath(root)).replace(os.sep, "/")  # noqa: PTH100
+    if name != "." and name.split("/")[0] not in {FLAGS, POLICIES}:
+        raise UsageError(
+            f"{path}: not below {FLAGS}/ or {POLICIES}/ of {root}",
+            code="NotInRepository",
+            remedy="Name files of the flag repository, or none for all.",
+        )
+    return name
+
+
+def _is_wanted(file: str, wanted: Iterable[str]) -> bool:
+    names = list(wanted)
+    return not names or any(name in {".", file} or file.startswith(f"{name}/") for name in names)
+
+
+def _count(tree: Tree, wanted: list[str]) -> int:
+    return sum(_is_wanted(name, wanted) for name in tree.names)
+
+
+def _policies(tree: Tree) -> tuple[PolicySet | None, tuple[Finding, ...]]:
+    try:
+        return load_policies(tree.documents), ()
+    except InvalidPolicies as refused:
+        # A kind may be missing only because its file could not be loaded, and then that is what has to be mended.
+        broken = any(finding.file.startswith(f"{POLICIES}/") for finding in tree.findings)
+        return None, tuple(found for found in refused.findings if not (broken and _says_missing(found)))
+
+
+def _says_missing(finding: Finding) -> bool:
+    return finding.rule == POLICY_KINDS_ONCE and not finding.line
+
+
+def _complaints(declared: Declared, touched: Collection[str]) -> Iterator[Finding]:
+    for rule in RULES.values():
+        if rule.check is not None:
+            for complaint in rule.check(declared):
+                if not (rule.suppressible and _is_excused(complaint.document, rule.id, declared.today)):
+                    yield _finding(rule, complaint, touched)
+
+
+def _is_excused(document: Document, rule: str, today: date) -> bool:
+    spec = cast("dict[str, Any]", document.spec)
+    return any(entry["rule"] == rule and parse_day(entry["until"]) >= today for entry in spec.get("ignore", ()))
+
+
+def _finding(rule: Rule, complaint: Complaint, touched: Collection[str]) -> Finding:
+    source = complaint.document.source
+    file, line, column = complaint.document.subject, 0, 0
+    if source is not None:
+        position = source.at(complaint.path)
+        file, line, column = source.file, position.line, position.column
+    severity: Severity = "warning" if complaint.by_time and file not in touched else rule.severity
+    remedy = complaint.remedy or rule.remedy
+    return Finding(file, line, column, rule.id, complaint.path, complaint.message, remedy, severity)

@@ -1,0 +1,82 @@
+"""What a rule of the gate is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from flagseal.model.document import Document
+    from flagseal.model.finding import Severity
+    from flagseal_validators.declared import Declared
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Say what a rule finds in a document.
+
+    Attributes:
+        path: JSONPath of the place.
+        remedy: What to do here; empty for the rule's own remedy.
+        by_time: Whether only time brought it about: then it is an error only on files that the change touches.
+    """
+
+    document: Document
+    path: str
+    message: str
+    remedy: str = ""
+    by_time: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Show a rule at work; the tests run it.
+
+    Attributes:
+        text: Fields of ``spec``, which replace those of a valid file; or a whole file, from ``apiVersion`` on; or where
+            a link leads.
+        file: The file it stands in.
+        others: More files of the same form.
+        without: Fields of the valid file that are left out.
+        shown: What the rule's page shows in place of the text, where that is too long or no text.
+        link: Whether the file is a symbolic link instead.
+    """
+
+    text: str | bytes
+    file: str = "flags/payments/new-checkout.yaml"
+    others: Mapping[str, str] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    shown: str = ""
+    link: bool = False
+
+
+Check: TypeAlias = "Callable[[Declared], Iterable[Complaint]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """State one rule.
+
+    Attributes:
+        id: ``FS`` and three digits; never used again for something else.
+        title: What is wrong, in a few words.
+        severity: ``error`` or ``warning``.
+        why: What goes wrong without the rule.
+        remedy: What to do, as a sentence.
+        bad: Refused.
+        good: Accepted.
+        check: What finds it; None where the loader or the repository's layout already does.
+        suppressible: Whether ``spec.ignore`` may excuse a document from it.
+    """
+
+    id: str
+    title: str
+    severity: Severity
+    why: str
+    remedy: str
+    bad: Example
+    good: Example
+    check: Check | None = None
+    suppressible: bool = False
