@@ -137,6 +137,10 @@ def verify_content(
             _require_acceptance_time(entry, head, known, now)
             head = accept(head, entry.bundle, trust, now=entry.accepted_at).require()
             _require_same_past(head, known)
+        if head.sequence != claim.sequence:
+            raise Refused(
+                "unapproved-content", f"{HEAD}: is at sequence {claim.sequence}, the history at {head.sequence}"
+            )
         built = _built(head, trust.environment, claim.as_of, base)
     except Refused:
         raise
