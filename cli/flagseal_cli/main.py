@@ -101,6 +101,16 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         print_error(FlagsealError(f"{error.filename or 'system'}: {error.strerror or error}", code="System"))
         return EXIT_UNUSABLE
+    except Exception as error:
+        logging.getLogger("flagseal").info("unexpected", exc_info=error)
+        print_error(
+            FlagsealError(
+                f"{type(error).__name__}: {error}",
+                code="Internal",
+                remedy="This is a mistake of Flagseal's own. `flagseal -v …` shows where; please report it.",
+            )
+        )
+        return EXIT_UNUSABLE
     return result if isinstance(result, int) else EXIT_CLEAN
 
 

@@ -45,6 +45,11 @@ class DataFolder:
         return self.trust / "online.pem"
 
     @property
+    def next_online_key(self) -> Path:
+        """The online key that a rotation under way generated."""
+        return self.trust / "online.next.pem"
+
+    @property
     def offline_keys(self) -> Path:
         """Folder of the private keys that sign root and trust.json; to be moved elsewhere in earnest."""
         return self.trust / "offline"

@@ -1,0 +1,88 @@
+"""``flagseal status``: what is in force, what waits, and for whom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from flagseal.repository import FlagRepository
+from flagseal_cli.console import print_json
+from flagseal_cli.options import data_option, environment_option, format_option, repo_option
+from flagseal_cli.published import PublishedState, published_state
+from flagseal_cli.render import approval_lines, change_lines, missing_lines, pending_lines
+from flagseal_cli.workspace import data_folder, find_repository
+from flagseal_operator.standing import Standing, standing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command("status")
+@environment_option
+@repo_option
+@data_option
+@format_option
+def status_command(environment: str | None, *, repo: Path | None, data: Path | None, style: str) -> int:
+    """Say what is in force and what the branch has beyond it. Exit code 1 while something waits for approval."""
+    repository = find_repository(repo)
+    folder = data_folder(repository, environment, data)
+    published = published_state(folder)
+    git = FlagRepository(repository)
+    tip = standing(git, published.head, published.trust, published.trust.ref, published.now)
+    if style == "json":
+        print_json(_json(published, tip))
+    else:
+        _print(published, tip)
+    return 0 if tip.settled else 1
+
+
+def _print(published: PublishedState, tip: Standing) -> None:
+    head, environment = published.head, published.trust.environment
+    click.echo(f"{environment}: head {head.sequence} at commit {head.commit[:12]}, snapshot {published.chain.version}")
+    if published.stale:
+        click.echo("  nobody has signed it since: start `flagseal up`")
+    waiting = list(pending_lines(head, environment, published.now))
+    if waiting:
+        click.echo("Accepted, and waiting for its time:")
+        click.echo("\n".join(waiting))
+    if tip.settled:
+        click.echo(f"{published.trust.ref.removeprefix('refs/heads/')}: nothing waits for approval")
+        return
+    click.echo(f"\nWaiting for approval: commit {tip.commit[:12]}")
+    for line in change_lines(tip):
+        click.echo(line)
+    if tip.candidate is not None:
+        click.echo(f"Written by: {', '.join(tip.candidate.proposal.statement.contributors)}")
+    if tip.approvals:
+        click.echo("Approved by:")
+        for line in approval_lines(tip.approvals, head.policies.organisation):
+            click.echo(line)
+    for line in missing_lines(tip):
+        click.echo(line)
+
+
+def _json(published: PublishedState, tip: Standing) -> dict[str, object]:
+    head = published.head
+    decision = tip.acceptance.decision if tip.acceptance else None
+    refusal = tip.problem or (tip.acceptance.refusal if tip.acceptance else None)
+    return {
+        "environment": published.trust.environment,
+        "head": {"sequence": head.sequence, "commit": head.commit, "manifest": head.manifest.digest},
+        "snapshot": published.chain.version,
+        "stale": published.stale,
+        "waiting": [
+            {"sequence": entry.sequence, "effectiveFrom": entry.effective_from, "subjects": sorted(entry.before)}
+            for entry in head.waiting(published.trust.environment, published.now)
+        ],
+        "tip": {
+            "commit": tip.commit,
+            "settled": tip.settled,
+            "subjects": sorted(tip.candidate.proposal.statement.subjects) if tip.candidate else [],
+            "approvedBy": [approval.person for approval in tip.approvals],
+            "decision": decision.to_json() if decision else None,
+            "refusal": {"code": refusal.code, "message": refusal.message, "remedy": refusal.remedy}
+            if refusal
+            else None,
+        },
+    }

@@ -1,0 +1,200 @@
+"""``flagseal trust init|show|rotate``: the ceremonies of the keys everything hangs on."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from flagseal.model.errors import UsageError
+from flagseal.repository import FlagRepository
+from flagseal.snapshot import ceremony
+from flagseal.snapshot.keys import generate, load_public_key, load_signer, signer_among
+from flagseal.snapshot.store import DirectoryStore
+from flagseal_cli.console import note, print_json
+from flagseal_cli.founding import OFFLINE_KEYS, THRESHOLD, found, promote_online_key
+from flagseal_cli.options import data_option, environment_option, format_option, repo_option
+from flagseal_cli.workspace import data_folder, find_repository
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from securesystemslib.signer import Key, Signer
+
+    from flagseal.snapshot.ceremony import RotatedRole, Trusted
+    from flagseal_cli.workspace import DataFolder
+
+PASSPHRASE = "FLAGSEAL_PASSPHRASE"  # noqa: S105 (the name of the variable)
+
+
+@click.group("trust")
+def trust_command() -> None:
+    """Found, show and rotate the keys that everything hangs on."""
+
+
+@trust_command.command("init")
+@click.option("--environment", "-e", required=True, metavar="NAME", help="The one environment it is for.")
+@click.option("--genesis", metavar="REV", help="Revision taken as approved. Default: the branch's newest commit.")
+@click.option("--keys", type=click.IntRange(1, 20), default=OFFLINE_KEYS, show_default=True, help="Offline keys.")
+@click.option(
+    "--threshold", type=click.IntRange(1, 20), default=THRESHOLD, show_default=True, help="How many must sign."
+)
+@repo_option
+@data_option
+def init_trust(
+    environment: str, *, genesis: str | None, keys: int, threshold: int, repo: Path | None, data: Path | None
+) -> None:
+    """Generate the keys of an environment and pin where its history begins."""
+    if threshold > keys:
+        raise UsageError(
+            f"--threshold {threshold}: more than the {keys} keys there would be", remedy="Lower it, or raise --keys."
+        )
+    repository = find_repository(repo)
+    folder = data_folder(repository, environment, data)
+    trust = found(FlagRepository(repository), folder, environment, genesis=genesis, keys=keys, threshold=threshold)
+    note(f"Founded {environment} on commit {trust.genesis.commit[:12]}, manifest {trust.genesis.manifest}.")
+    note(f"Pinned root, to be handed to every client: {folder.root}")
+    note(f"Offline keys, to be moved off this machine one by one: {folder.offline_keys}")
+
+
+@trust_command.command("show")
+@environment_option
+@repo_option
+@data_option
+@format_option
+def show_trust(environment: str | None, *, repo: Path | None, data: Path | None, style: str) -> None:
+    """Show who may sign what, until when, and where the history begins."""
+    folder = _folder(environment, repo, data)
+    store = DirectoryStore(folder.store)
+    trusted = ceremony.trusted(store, folder.read_root())
+    roles = trusted.roles()
+    if style == "json":
+        print_json(
+            {
+                "trust": trusted.trust.body(),
+                "roles": [
+                    {
+                        "name": role.name,
+                        "keyids": role.keyids,
+                        "threshold": role.threshold,
+                        "version": role.version,
+                        "expires": role.expires.isoformat() if role.expires else None,
+                    }
+                    for role in roles
+                ],
+            }
+        )
+        return
+    trust = trusted.trust
+    click.echo(f"environment  {trust.environment}")
+    click.echo(f"repository   {trust.repository_name} ({trust.repository_id}), {trust.ref}")
+    click.echo(f"genesis      commit {trust.genesis.commit[:12]}, sequence {trust.genesis.sequence}")
+    click.echo(f"             manifest {trust.genesis.manifest}")
+    click.echo(f"attestors    {len(trust.attestors) or 'none: approvals count by reviewers’ own keys'}")
+    for role in roles:
+        expires = f", version {role.version}, expires {role.expires:%Y-%m-%d}" if role.expires else ""
+        click.echo(f"{role.name:<12} {role.threshold} of {len(role.keyids)}{expires}")
+        for keyid in role.keyids:
+            click.echo(f"             {keyid}")
+
+
+@trust_command.command("rotate")
+@click.argument("role", type=click.Choice(["root", "targets", "online"]))
+@click.option(
+    "--key", "signers", multiple=True, metavar="URI", help="Offline keys that sign. Default: all in the data."
+)
+@click.option(
+    "--new-key",
+    "new_keys",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Public key to have from now on (keys kept included). Default: generate as many as there are now.",
+)
+@click.option("--threshold", type=click.IntRange(1, 20), help="How many are needed from now on. Default: as before.")
+@environment_option
+@repo_option
+@data_option
+def rotate_trust(
+    role: RotatedRole,
+    *,
+    signers: tuple[str, ...],
+    new_keys: tuple[Path, ...],
+    threshold: int | None,
+    environment: str | None,
+    repo: Path | None,
+    data: Path | None,
+) -> None:
+    """Replace the keys of ROLE; after a theft of the online key, rotate `online`.
+
+    A running `flagseal up` is to be stopped before and started after.
+    """
+    folder = _folder(environment, repo, data)
+    store = DirectoryStore(folder.store)
+    root = folder.read_root()
+    trusted = ceremony.trusted(store, root)
+    given = _open(signers, folder, trusted)
+    made = () if new_keys else _generated(role, folder, trusted)
+    public = [load_public_key(path) for path in new_keys] or [signer.public_key for signer in made]
+    # Root rotates by its old keys and its new ones: both sign the root that replaces them.
+    after = ceremony.rotate(
+        store, root, role, new_keys=public, signers=[*given, *made], now=datetime.now(UTC), threshold=threshold
+    )
+    if role == "online" and made:
+        promote_online_key(folder)
+    note(f"{role} has {len(public)} new key(s); root is now version {after.root.version}.")
+    note("Clients follow by themselves: the root they pinned leads to this one.")
+
+
+def _folder(environment: str | None, repo: Path | None, data: Path | None) -> DataFolder:
+    return data_folder(find_repository(repo), environment, data) if data is None else data_folder(Path(), None, data)
+
+
+def _passphrase() -> str:
+    return os.environ.get(PASSPHRASE) or click.prompt("Passphrase of the key", hide_input=True, err=True)
+
+
+def _open(uris: tuple[str, ...], folder: DataFolder, trusted: Trusted) -> list[Signer]:
+    """Open the offline keys that are to sign."""
+    keys = _offline_keys(trusted)
+    chosen = uris or tuple(str(path) for path in sorted(folder.offline_keys.glob("*.pem")))
+    if not chosen:
+        raise UsageError(
+            f"{folder.offline_keys}: no offline keys here", code="NoKey", remedy="Name each one with --key URI."
+        )
+    if uris:
+        return [signer_among(uri, keys, passphrase=_passphrase) for uri in uris]
+    return [signer for signer in (_opened_if_trusted(uri, keys) for uri in chosen) if signer is not None]
+
+
+def _opened_if_trusted(uri: str, keys: Sequence[Key]) -> Signer | None:
+    """Open one of the keys found in the folder; those of past rotations are passed over."""
+    from flagseal.model.errors import SnapshotError
+
+    try:
+        return signer_among(uri, keys, passphrase=_passphrase)
+    except SnapshotError as error:
+        if error.code == "KeyNotTrusted":
+            return None
+        raise
+
+
+def _offline_keys(trusted: Trusted) -> tuple[Key, ...]:
+    root = trusted.root
+    ids = sorted({*root.roles["root"].keyids, *root.roles["targets"].keyids})
+    return tuple(root.get_key(keyid) for keyid in ids)
+
+
+def _generated(role: RotatedRole, folder: DataFolder, trusted: Trusted) -> tuple[Signer, ...]:
+    """Generate as many keys as the role has now; those of a rotation that was cut off are taken up again."""
+    if role == "online":
+        return (_made(folder.next_online_key),)
+    version = trusted.root.version + 1
+    count = len(trusted.root.roles[role].keyids)
+    return tuple(_made(folder.offline_keys / f"{role}-{version}-{number}.pem") for number in range(1, count + 1))
+
+
+def _made(path: Path) -> Signer:
+    return load_signer(str(path), passphrase=_passphrase) if path.is_file() else generate(path)

@@ -1,0 +1,156 @@
+"""``flagseal up``: everything in one process, without a cluster."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import signal
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from flagseal.model.errors import FlagsealError, UsageError
+from flagseal.repository import FlagRepository
+from flagseal.snapshot.client import SnapshotClient
+from flagseal.snapshot.marks import FileMarks
+from flagseal.snapshot.publish import Publisher
+from flagseal.snapshot.store import DirectoryStore
+from flagseal_cli.console import note, print_error
+from flagseal_cli.demo import write_demo
+from flagseal_cli.founding import found_or_read, open_online_key
+from flagseal_cli.options import data_option
+from flagseal_cli.tour import demo_tour, repository_tour
+from flagseal_cli.workspace import DataFolder, data_folder, find_repository
+from flagseal_operator.engine import Engine
+from flagseal_operator.git_source import GitSource
+from flagseal_operator.runner import Runner
+from flagseal_relay.relay import Relay
+from flagseal_relay.serve import PORT, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flagseal_relay.serve import Server
+
+DEMO_FOLDER: Final = "flagseal-demo"
+_READY_SECONDS: Final = 60.0
+
+
+@click.command("up")
+@click.option(
+    "--repo",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help=f"The flag repository. Default: a demo, written to ./{DEMO_FOLDER} the first time.",
+)
+@click.option("--environment", "-e", default="production", show_default=True, metavar="NAME")
+@click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address; others would need tokens.")
+@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0 takes a free one.")
+@click.option("--once", is_flag=True, help="Publish what is approved, and end without answering anybody.")
+@data_option
+def up_command(*, repo: Path | None, environment: str, host: str, port: int, once: bool, data: Path | None) -> None:
+    """Watch a flag repository, verify approvals, publish signed snapshots, and answer applications."""
+    repository = find_repository(repo) if repo is not None else _demo()
+    folder = data_folder(repository, environment, data)
+    git = FlagRepository(repository)
+    with _alone(folder):
+        founded = found_or_read(git, folder, environment)
+        if founded.newly:
+            note(f"Trusting commit {founded.trust.genesis.commit[:12]} of {founded.trust.ref} as the beginning.")
+            note(f"Keys and data of {environment}: {folder.path}")
+        store = DirectoryStore(folder.store)
+        publisher = Publisher(store, folder.read_root(), open_online_key(folder), marks=FileMarks(folder.marks))
+        source = GitSource(git, founded.trust)
+        engine = Engine(source, publisher, founded.trust)
+        if once:
+            step = engine.step()
+            if step.held is not None:
+                raise step.held
+            note(f"Published head {step.published.sequence} as snapshot {step.published.version}.")
+            return
+        with SnapshotClient(folder.cache, store, folder.read_root()) as client:
+            relay = Relay(client, files=store)
+            runner = Runner(engine, watch=source.fingerprint, published=relay.notify)
+            with serve(relay, host, port) as server:
+                _run(runner, relay, server, folder)
+                note(_tour(repository, environment, server.port, demo=repo is None))
+                _until_stopped(runner)
+            note("Stopped. Start again to go on where this ended.")
+
+
+def _demo() -> Path:
+    from datetime import UTC, datetime
+
+    folder = Path.cwd() / DEMO_FOLDER
+    if not (folder / ".git").exists():
+        write_demo(folder, now=datetime.now(UTC))
+        note(f"Wrote the sample company to {folder}; commits there are bob's.")
+    return find_repository(folder)
+
+
+def _tour(repository: Path, environment: str, port: int, *, demo: bool) -> str:
+    is_demo = demo or (repository / ".flagseal" / "keys" / "alice").exists()
+    tour = (
+        demo_tour(repository, port) if is_demo and environment == "production" else repository_tour(port, environment)
+    )
+    return f"\nReady on http://127.0.0.1:{port}. In another terminal:\n\n{tour}\nCtrl-C stops.\n"
+
+
+@contextmanager
+def _alone(folder: DataFolder) -> Iterator[None]:
+    """Hold the data folder: two publishers in one would only get in each other's way."""
+    new = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
+    folder.path.mkdir(parents=True, exist_ok=True)
+    try:
+        with folder.lock.open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise UsageError(
+                    f"{folder.path}: another `flagseal up` works here",
+                    code="AlreadyRunning",
+                    remedy="Stop it first, or name another folder with --data.",
+                ) from None
+            yield
+    finally:
+        if not folder.is_initialised and new:
+            folder.lock.unlink(missing_ok=True)
+            _remove_empty(new)
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for path in folders:
+        try:
+            path.rmdir()
+        except OSError:
+            return
+
+
+def _run(runner: Runner, relay: Relay, server: Server, folder: DataFolder) -> None:
+    """Start building, and wait until the relay answers from what was built."""
+    folder.address.write_text(json.dumps({"url": server.url}), "utf-8")
+    runner.start()
+    if not relay.wait_until_ready(_READY_SECONDS):
+        if runner.failure is not None:
+            raise runner.failure
+        raise FlagsealError(
+            f"no verified snapshot after {_READY_SECONDS:.0f} seconds: {relay.unready}",
+            code="NotReady",
+            remedy="Run with --verbose (flagseal -v up) to see why.",
+        )
+
+
+def _until_stopped(runner: Runner) -> None:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    said: FlagsealError | None = None
+    while not stop.wait(0.5):
+        if runner.failure is not None and runner.failure is not said:
+            said = runner.failure
+            print_error(said)
+    runner.stop()
+    logging.getLogger("flagseal").info("stopped")

@@ -1,0 +1,31 @@
+"""``flagseal validate`` and ``flagseal rule``: the gate on a laptop."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from flagseal_cli.workspace import find_repository
+from flagseal_validators import gate, render
+
+
+@click.command("validate")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--repo", type=click.Path(path_type=Path, exists=True, file_okay=False), help="The flag repository.")
+def validate_command(paths: tuple[Path, ...], *, style: str, repo: Path | None) -> int:
+    """Check flags and policies. Exit code 0: clean; 1: findings; 2: cannot tell."""
+    start = repo or (paths[0].resolve().parent if paths and paths[0].exists() else None)
+    root = find_repository(start)
+    report = gate.validate_paths(root, tuple(path.resolve() for path in paths), today=datetime.now(UTC).date())
+    click.echo(render.as_json(report) if style == "json" else render.as_text(report), nl=False)
+    return 1 if any(finding.severity == "error" for finding in report.findings) else 0
+
+
+@click.command("rule")
+@click.argument("rule_id", metavar="RULE")
+def rule_command(rule_id: str) -> None:
+    """Explain a rule of the gate, for instance FS203."""
+    click.echo(render.rule_page(rule_id.upper()), nl=False)

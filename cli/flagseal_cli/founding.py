@@ -1,0 +1,167 @@
+"""Found the trust of one environment: keys, root, and what the history begins with.
+
+The folder of a founding that was cut off holds no root, and is founded anew: nothing can have relied on it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from flagseal.approval.trust import Genesis, Trust
+from flagseal.history import Manifest
+from flagseal.model.errors import InvalidDocuments, UsageError
+from flagseal.model.policy_set import load_policies
+from flagseal.snapshot import ceremony
+from flagseal.snapshot.keys import generate, load_signer, same_key, signer_among
+from flagseal.snapshot.store import DirectoryStore
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import Signer
+
+    from flagseal.repository import FlagRepository
+    from flagseal_cli.workspace import DataFolder
+
+OFFLINE_KEYS: Final = 3
+THRESHOLD: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Founded:
+    """What was founded.
+
+    Attributes:
+        trust: What ``trust.json`` says.
+        newly: Whether it was founded just now.
+    """
+
+    trust: Trust
+    newly: bool
+
+
+def read_trust(data: DataFolder) -> Trust:
+    """Read what the offline keys of an environment say now.
+
+    Raises:
+        UsageError: Nothing was founded here.
+        SnapshotError: The store is not the pinned root's.
+    """
+    root, store = data.read_root(), DirectoryStore(data.store)
+    return ceremony.trusted(store, root).trust
+
+
+def found(
+    repository: FlagRepository,
+    data: DataFolder,
+    environment: str,
+    *,
+    genesis: str | None = None,
+    keys: int = OFFLINE_KEYS,
+    threshold: int = THRESHOLD,
+) -> Trust:
+    """Generate keys and pin where the history begins.
+
+    Args:
+        repository: The flag repository; its identity and branch are pinned.
+        data: Where keys, root and store go.
+        environment: One of the repository's, as of the genesis revision.
+        genesis: The revision whose documents are taken as approved; None takes the branch's newest commit.
+        keys: How many offline keys to generate.
+        threshold: How many of them a new root or trust.json needs.
+
+    Raises:
+        InvalidDocuments: The documents at that revision cannot be taken.
+        UsageError: No such environment, or something was founded here already.
+    """
+    if data.is_initialised:
+        raise UsageError(
+            f"{data.root}: trust was founded here already",
+            code="AlreadyFounded",
+            remedy="Show it with `flagseal trust show`, or name another folder with --data.",
+        )
+    ref = repository.branch
+    commit = repository.resolve(genesis or ref)
+    documents, findings = repository.documents(commit)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        raise InvalidDocuments(errors)
+    environments = load_policies(documents).environments
+    if environment not in environments:
+        raise UsageError(
+            f"{environment}: not an environment of policies/environments.yaml at {commit[:12]}",
+            code="UnknownEnvironment",
+            remedy=f"Use one of {', '.join(sorted(environments))}.",
+        )
+    trust = Trust(
+        repository_id=repository.identity,
+        repository_name=(repository.git.root or repository.git.git_dir).name,
+        ref=ref,
+        environment=environment,
+        genesis=Genesis(commit, Manifest.of({document.subject: document for document in documents}).digest),
+    )
+    for leftover in (data.trust, data.store, data.cache):
+        shutil.rmtree(leftover, ignore_errors=True)
+    data.trust.mkdir(parents=True, mode=0o700)
+    offline = [generate(data.offline_keys / f"{number}.pem") for number in range(1, keys + 1)]
+    online = generate(data.online_key)
+    root = ceremony.init(
+        DirectoryStore(data.store),
+        trust=trust,
+        root_signers=offline,
+        threshold=threshold,
+        online_key=online.public_key,
+        now=datetime.now(UTC),
+    )
+    # The pinned root is written last, and whole: a folder with one is founded.
+    partial = data.root.with_suffix(".partial")
+    partial.write_bytes(root)
+    partial.replace(data.root)
+    return trust
+
+
+def found_or_read(repository: FlagRepository, data: DataFolder, environment: str) -> Founded:
+    """Give the trust of a folder, founded now if it never was (trust on first use).
+
+    Raises:
+        UsageError: The folder belongs to another environment or repository.
+    """
+    if not data.is_initialised:
+        return Founded(found(repository, data, environment), newly=True)
+    trust = read_trust(data)
+    for what, here, asked in (
+        ("environment", trust.environment, environment),
+        ("repository", trust.repository_id, repository.identity),
+    ):
+        if here != asked:
+            raise UsageError(
+                f"{data.path}: holds the {what} {here}, not {asked}",
+                code="OtherTrust",
+                remedy="Name another folder with --data.",
+            )
+    return Founded(trust, newly=False)
+
+
+def promote_online_key(data: DataFolder) -> None:
+    """Put the next online key in the place of the one that was rotated out."""
+    for suffix in (".pub", ""):
+        following = data.next_online_key.with_name(data.next_online_key.name + suffix)
+        if following.exists():
+            following.replace(data.online_key.with_name(data.online_key.name + suffix))
+
+
+def open_online_key(data: DataFolder) -> Signer:
+    """Open the key that signs snapshots, finishing a rotation that was cut off after its ceremony.
+
+    Raises:
+        SnapshotError: The key is missing, readable by others, or not the one the root names.
+    """
+    store = DirectoryStore(data.store)
+    root = ceremony.trusted(store, data.read_root()).root
+    keys = [root.get_key(keyid) for keyid in root.roles["timestamp"].keyids]
+    if data.next_online_key.is_file():
+        following = load_signer(str(data.next_online_key)).public_key
+        if any(same_key(following, key) for key in keys):
+            promote_online_key(data)
+    return signer_among(str(data.online_key), keys)

@@ -1,0 +1,1 @@
+"""What a person does from beginning to end, with the installed command and real git."""
