@@ -14,16 +14,16 @@ from tests.relay.harness import MemorySource, make_relay, view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from flagseal_relay.source import StoredFile
 
 DIGEST = "ab" * 32
 
 
-@pytest.fixture
-def client(tmp_path: Path) -> Iterator[httpx.Client]:
-    """Serve a directory with a secret beside it."""
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """Serve a directory with a secret beside it; shared, as nothing can be written."""
+    tmp_path = tmp_path_factory.mktemp("served")
     (tmp_path / "secret.json").write_text("secret")
     store = DirectoryStore(tmp_path / "store")
     (tmp_path / "store").mkdir()
