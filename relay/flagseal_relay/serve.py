@@ -40,10 +40,18 @@ def serve(relay: Relay, host: str = "127.0.0.1", port: int = PORT) -> Server:
         UsageError: The address is not the loopback's (``LoopbackOnly``), or cannot be listened on (``PortTaken``,
             ``CannotListen``).
     """
-    listener = _bind(_loopback(host), port)
-    server = Server(relay, listener)
+    server = Server(relay, listen(host, port))
     server.start()
     return server
+
+
+def listen(host: str = "127.0.0.1", port: int = PORT) -> socket.socket:
+    """Take the address, for a host that must know that it can be had before it does anything else.
+
+    Raises:
+        UsageError: As :func:`serve`.
+    """
+    return _bind(_loopback(host), port)
 
 
 class Server:

@@ -29,12 +29,11 @@ from flagseal_operator.engine import Engine
 from flagseal_operator.git_source import GitSource
 from flagseal_operator.runner import Runner
 from flagseal_relay.relay import Relay
-from flagseal_relay.serve import PORT, serve
+from flagseal_relay.serve import PORT, Server, listen
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
-
-    from flagseal_relay.serve import Server
 
 DEMO_FOLDER: Final = "flagseal-demo"
 _READY_SECONDS: Final = 60.0
@@ -56,7 +55,7 @@ def up_command(*, repo: Path | None, environment: str, host: str, port: int, onc
     repository = find_repository(repo) if repo is not None else _demo()
     folder = data_folder(repository, environment, data)
     git = FlagRepository(repository)
-    with _alone(folder):
+    with _listening(host, port, wanted=not once) as listener, _alone(folder):
         founded = found_or_read(git, folder, environment)
         if founded.newly:
             note(f"Trusting commit {founded.trust.genesis.commit[:12]} of {founded.trust.ref} as the beginning.")
@@ -65,7 +64,7 @@ def up_command(*, repo: Path | None, environment: str, host: str, port: int, onc
         publisher = Publisher(store, folder.read_root(), open_online_key(folder), marks=FileMarks(folder.marks))
         source = GitSource(git, founded.trust)
         engine = Engine(source, publisher, founded.trust)
-        if once:
+        if listener is None:
             step = engine.step()
             if step.held is not None:
                 raise step.held
@@ -74,7 +73,8 @@ def up_command(*, repo: Path | None, environment: str, host: str, port: int, onc
         with SnapshotClient(folder.cache, store, folder.read_root()) as client:
             relay = Relay(client, files=store)
             runner = Runner(engine, watch=source.fingerprint, published=relay.notify)
-            with serve(relay, host, port) as server:
+            with Server(relay, listener) as server:
+                server.start()
                 _run(runner, relay, server, folder)
                 note(_tour(repository, environment, server.port, demo=repo is None))
                 _until_stopped(runner)
@@ -97,6 +97,16 @@ def _tour(repository: Path, environment: str, port: int, *, demo: bool) -> str:
         demo_tour(repository, port) if is_demo and environment == "production" else repository_tour(port, environment)
     )
     return f"\nReady on http://127.0.0.1:{port}. In another terminal:\n\n{tour}\nCtrl-C stops.\n"
+
+
+@contextmanager
+def _listening(host: str, port: int, *, wanted: bool) -> Iterator[socket.socket | None]:
+    """Take the address first: if it cannot be had, nothing is founded."""
+    if not wanted:
+        yield None
+        return
+    with listen(host, port) as listener:
+        yield listener
 
 
 @contextmanager
