@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from flagseal.snapshot.trail import Approved
 
 _MARGIN = " " * 14
+_TELLING = ("default-deny", "approvals")
+"""The checks that say which row decided, and who filled it."""
 
 
 @click.command("explain")
@@ -114,8 +116,9 @@ def _statement(approved: Approved, git: FlagRepository) -> Iterator[str]:
         label = _MARGIN
     yield f"{_MARGIN}written by {', '.join(statement.contributors)}"
     yield f"← policy      {approved.decision.policy}"
-    for name, entry in sorted(approved.decision.environments.items()):
-        yield f"{_MARGIN}{name}: {entry.change_class}, {entry.tier}"
+    for check in approved.decision.checks:
+        if check.id in _TELLING:
+            yield f"{_MARGIN}{check.environment or 'policies'}: {check.reason}"
     ticket = f"  Ticket: {statement.ticket}" if statement.ticket else ""
     yield f"← commit      {statement.commit} {_subject_line(git, statement.commit)}{ticket}".rstrip()
 
