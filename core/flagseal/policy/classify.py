@@ -87,9 +87,9 @@ def reached(subjects: Iterable[str], before: State, after: State, *others: State
             binding = after.catalogue.bindings.get(flag_reference(subject))
             found.update(grant.flag for grant in (binding.grants if binding is not None else ()))
     for seed in (*chosen, *(flag_subject(reference) for reference in found)):
-        found |= before.catalogue.dependents(seed)
+        found |= before.dependents(seed)
     for state in others:
-        found = found.union(*(state.catalogue.dependents(subject) for subject in chosen))
+        found = found.union(*(state.dependents(subject) for subject in chosen))
     return frozenset(found)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flagseal.model.document import POLICY_KINDS, split_subject
+from flagseal.model.document import split_subject
 from flagseal.model.errors import InvalidPolicies
 from flagseal.model.policy_set import load_policies
 from flagseal.model.uniqueness import flag_key
@@ -151,11 +151,7 @@ def _well_formed(subject: str) -> bool:
 
 def _policies_in_force(change: Change, policies: PolicySet) -> Check:
     """Refuse to decide by policies that are not the head's: a change is judged by those in force before it."""
-    head = {
-        subject: document.digest
-        for subject, document in change.accepted.items()
-        if document.kind in POLICY_KINDS and not document.is_tombstone
-    }
+    head = {subject: document.digest for subject, document in change.accepted.policies.items()}
     same = head == {subject: document.digest for subject, document in policies.documents.items()}
     return Check(
         "policies-in-force",
@@ -217,7 +213,7 @@ def _unique(change: Change) -> Check:
     keys = {flag_key(document): document for document in fresh}
     problems: list[str] = []
     if fresh:
-        for other in change.after.values():
+        for other in change.after.documents.values():
             if other.kind != "FlagDefinition" or other.is_tombstone:
                 continue
             same_name, same_key = names.get(other.name), keys.get(flag_key(other))
@@ -276,7 +272,7 @@ def _after_policies(change: Change) -> Iterator[Check]:
     if not change.policies:
         return
     try:
-        load_policies(document for document in change.after.values() if document.kind in POLICY_KINDS)
+        load_policies(change.after.policies.values())
     except InvalidPolicies as error:
         yield Check("policies-valid", None, passed=False, reason=error.message, remedy=error.remedy)
     else:

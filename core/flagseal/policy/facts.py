@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from flagseal.model.canonical import digest_of
+from flagseal.policy.state import changed_subjects, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +54,7 @@ class Facts:
         ticket: The change's ticket; None if it names none.
         now: The time of acceptance, by the clock of who decides.
         accepted_at: When the head was accepted. The clock is the later of this and ``now``.
+        head: Digest of the head's manifest, where it is known already; it names ``accepted`` in the facts' digest.
         pending_until: By environment, the earliest instant at which this may take effect there because something
             pending, with which it shares a subject or a dependency, takes effect only then.
     """
@@ -67,6 +69,7 @@ class Facts:
     in_effect: Mapping[str, Mapping[str, Document]] = field(default_factory=dict)
     pending_until: Mapping[str, datetime] = field(default_factory=dict)
     accepted_at: datetime | None = None
+    head: str | None = None
 
     def __post_init__(self) -> None:
         _require_aware(self.now, "now")
@@ -84,15 +87,15 @@ class Facts:
         """The digest of all of it; it does not depend on the order of mappings, people or approvals."""
         return digest_of(
             {
-                "accepted": contents_digest(self.accepted),
-                "after": contents_digest(self.after),
+                "accepted": self.head or contents_digest(self.accepted),
+                "after": self._differences(self.after),
                 "approvals": sorted(_approval(approval) for approval in self.approvals),
                 "clock": rfc3339(self.clock),
                 "contributors": sorted(set(self.contributors)),
                 "inEffect": {
-                    name: contents_digest(documents)
+                    name: differences
                     for name, documents in self.in_effect.items()
-                    if documents is not self.accepted
+                    if (differences := self._differences(documents))
                 },
                 "pendingUntil": {name: rfc3339(instant) for name, instant in self.pending_until.items()},
                 "subjects": sorted(self.subjects),
@@ -100,11 +103,19 @@ class Facts:
             }
         )
 
+    def _differences(self, documents: Mapping[str, Document]) -> dict[str, str | None]:
+        """Give the digest of each document that is not the accepted one; None where there is none."""
+        return {
+            subject: documents[subject].digest if subject in documents else None
+            for subject in changed_subjects(self.accepted, documents)
+        }
+
 
 def contents_digest(documents: Mapping[str, Document]) -> str:
     """Name a set of documents by their subjects and digests, in time proportional to their number."""
-    lines = sorted(f"{subject}\0{document.digest}\n" for subject, document in documents.items())
-    return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()
+    found = plain(documents)
+    lines = "".join([f"{subject}\0{found[subject].digest}\n" for subject in sorted(found)])
+    return "sha256:" + hashlib.sha256(lines.encode()).hexdigest()
 
 
 def rfc3339(instant: datetime) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from flagseal.model.document import POLICY_KINDS, subject_of
+from flagseal.model.document import POLICY_KINDS
 from flagseal.model.errors import CompileError
 from flagseal.policy.classify import reached
 from flagseal.policy.flag_change import FlagChange, flag_change
@@ -82,7 +82,7 @@ class Change:
         now = self.in_effect(environment)
         if now is self.accepted:
             return self.after
-        return State({**now.documents, **{subject: self.after[subject] for subject in self.subjects}})
+        return now.changed({subject: self.after[subject] for subject in self.subjects})
 
     @cached_property
     def flags(self) -> frozenset[str]:
@@ -281,10 +281,8 @@ def _naming(change: Change, subject: str) -> list[FlagDefinition]:
 
 def _environment_lists(state: State) -> dict[str, dict[str, Any]]:
     """Give the environments as the policies among some documents list them."""
-    prefix = subject_of("EnvironmentList", None, "")
     found: dict[str, dict[str, Any]] = {}
-    for subject in state:
-        document = state.live(subject) if subject.startswith(prefix) else None
-        if document is not None and isinstance(document.spec, dict):
+    for document in state.policies.values():
+        if document.kind == "EnvironmentList" and isinstance(document.spec, dict):
             found |= cast("dict[str, dict[str, Any]]", document.spec["environments"])
     return found
