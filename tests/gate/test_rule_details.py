@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flagseal_validators import gate
+from flagseal_validators.rules.fs314_prerequisite_cycle import components
 from tests.gate.company import TODAY, base, document, write
 
 if TYPE_CHECKING:
@@ -160,6 +163,33 @@ def test_prerequisites_are_looked_up_in_their_environment(
     """A cycle is one only within an environment."""
     text = f"environments: {{staging: {{default: enabled}}, production: {{requires: [{requires}], default: disabled}}}}"
     assert ids(tmp_path, text, other=other or 'ticket: "#12"') == expected
+
+
+@given(st.dictionaries(st.sampled_from("abcdefg"), st.lists(st.sampled_from("abcdefgh"), max_size=3)))
+def test_flags_share_a_component_exactly_if_each_requires_the_other(graph: dict[str, list[str]]) -> None:
+    """Against reachability, computed the slow way."""
+
+    def reached(start: str) -> set[str]:
+        seen, waiting = {start}, [start]
+        while waiting:
+            for other in graph.get(waiting.pop(), ()):
+                if other not in seen:
+                    seen.add(other)
+                    waiting.append(other)
+        return seen
+
+    numbers = components(graph)
+    assert graph.keys() <= numbers.keys()
+    for one in numbers:
+        for other in numbers:
+            assert (numbers[one] == numbers[other]) == (other in reached(one) and one in reached(other))
+
+
+def test_a_long_chain_of_prerequisites_exhausts_nothing() -> None:
+    """Ten thousand in a row are no cycle; closed, they are one."""
+    chain = {str(number): [str(number + 1)] for number in range(10_000)}
+    assert len(set(components(chain).values())) == 10_001
+    assert len(set(components(chain | {"10000": ["0"]}).values())) == 1
 
 
 @pytest.mark.parametrize(

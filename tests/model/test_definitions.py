@@ -10,6 +10,7 @@ import pytest
 from flagseal.model.condition import AllOf, AnyOf, Entitled, Negation, SegmentRef, Test
 from flagseal.model.definitions import parse_binding, parse_condition, parse_flag, parse_segment
 from flagseal.model.flag import Ramp, Requirement, Serve, Split
+from flagseal.model.instants import is_day, is_instant, parse_duration
 from tests.model.samples import BINDING, FLAG, SEGMENT, load, spoilt
 
 if TYPE_CHECKING:
@@ -172,3 +173,30 @@ def test_a_tombstone_defines_nothing() -> None:
     """Who parses one has forgotten to ask."""
     with pytest.raises(ValueError, match="FlagDefinition/payments/new-checkout is a tombstone"):
         parse_flag(load(FLAG).documents[0].tombstone())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2027-01-01T24:00:00Z", "2027-01-01T23:59:60Z", "2027-01-01t00:00:00z", "2027-01-01T00:00:00.0Z",
+        "2027-1-1T00:00:00Z", "2027-02-29T00:00:00Z", "2027-01-01T00:00Z", "1999-12-31T23:59:59Z",
+        "3000-01-01T00:00:00Z", "2027-01-01T00:00:00Z\n",
+    ],
+)  # fmt: skip
+def test_an_instant_has_one_spelling(text: str) -> None:
+    """Whatever Python's version would take besides."""
+    assert not is_instant(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["20270101", "2027-W01-1", "2027-1-1", "2027-13-01", "2027-02-29", "3000-01-01", "2027-01-01\n"]
+)
+def test_a_day_has_one_spelling(text: str) -> None:
+    """And lies in the calendar."""
+    assert not is_day(text)
+    assert is_day("2028-02-29")
+
+
+def test_durations_are_read_in_seconds() -> None:
+    """Each unit."""
+    assert [parse_duration(text) for text in ("30s", "15m", "8h", "2d")] == [30, 900, 28_800, 172_800]

@@ -102,19 +102,23 @@ def _below(folder: Path, name: str) -> Iterator[Entry]:
     pending: list[tuple[str, str]] = [(str(folder), name)]
     while pending:
         path, name = pending.pop()
-        with os.scandir(path) as children:
-            for child in children:
-                kind: EntryKind = "other"
-                if child.is_symlink():
-                    kind = "symlink"
-                elif child.is_dir(follow_symlinks=False):
-                    if not os.path.lexists(Path(child.path, ".git")):
-                        pending.append((child.path, f"{name}/{child.name}"))
-                        continue
-                    kind = "submodule"
-                elif child.is_file(follow_symlinks=False):
-                    kind = "file"
-                yield Entry(f"{name}/{child.name}", kind)
+        try:
+            children = list(os.scandir(path))
+        except OSError:
+            yield Entry(name, "other")
+            continue
+        for child in children:
+            kind: EntryKind = "other"
+            if child.is_symlink():
+                kind = "symlink"
+            elif child.is_dir(follow_symlinks=False):
+                if not os.path.lexists(Path(child.path, ".git")):
+                    pending.append((child.path, f"{name}/{child.name}"))
+                    continue
+                kind = "submodule"
+            elif child.is_file(follow_symlinks=False):
+                kind = "file"
+            yield Entry(f"{name}/{child.name}", kind)
 
 
 def _strays(entries: list[Entry]) -> Iterator[Finding]:

@@ -11,7 +11,8 @@ import re
 from datetime import UTC, date, datetime
 
 _DAY = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}")
-_INSTANT = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+# Spelled out: what Python takes for a time of day (24:00, for one) differs between its versions.
+_INSTANT = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z")
 _EPOCH = date(1970, 1, 1).toordinal()
 _SECONDS_A_DAY = 86_400
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": _SECONDS_A_DAY}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flagseal.model.characters import shown
 from flagseal.model.finding import Finding
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from flagseal.model.document import Source
+
+
+_MOST_COMPARED: Final = 500
+"""A repository of ten thousand flags, and a file of a thousand misspelt ones, must not make anybody wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ def quoted(words: Iterable[str]) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Suggest what was meant, as a remedy; empty where nothing is near."""
-    near = get_close_matches(word[:64], list(known), n=1, cutoff=0.6)
+    """Suggest what was meant, as a remedy; empty where nothing is near, or where too much would have to be compared."""
+    names = list(known)
+    near = get_close_matches(word[:64], names, n=1, cutoff=0.6) if len(names) <= _MOST_COMPARED else []
     return f"Did you mean `{near[0]}`?" if near else ""

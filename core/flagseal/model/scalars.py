@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from flagseal.model import rule_ids
@@ -35,6 +36,7 @@ _TYPED: Final[dict[str, Json]] = {"null": None, "true": True, "false": False}
 _YES: Final = ("y", "Y", "yes", "Yes", "YES", "on", "On", "ON")
 _NO: Final = ("n", "N", "no", "No", "NO", "off", "Off", "OFF")
 
+_SHORT: Final = 40
 _STARTS_OF_NUMBERS: Final = frozenset("0123456789+-.")
 
 _INTEGER: Final = re.compile(r"(?!-0$)-?(?:0|[1-9][0-9]*)", re.ASCII)
@@ -93,6 +95,11 @@ def read_plain(text: str) -> Json | Unclear:
         A value (text stays text; a float that is a whole number becomes the integer, which has the same canonical
         form), or why the scalar is refused.
     """
+    # A repository repeats a few hundred words; only short ones are kept, so that no file can fill the memory.
+    return _remembered(text) if len(text) <= _SHORT else _read_plain(text)
+
+
+def _read_plain(text: str) -> Json | Unclear:
     if text in _TYPED:
         return _TYPED[text]
     if text in _WORDS:
@@ -100,6 +107,9 @@ def read_plain(text: str) -> Json | Unclear:
     if text[0] in _STARTS_OF_NUMBERS:
         return _number(text)
     return _no_number(text) if _NOT_A_NUMBER.fullmatch(text) else text
+
+
+_remembered = lru_cache(maxsize=16_384)(_read_plain)
 
 
 def whole(number: float) -> int | float:
