@@ -1,0 +1,1 @@
+"""The room of evaluation: from definitions to answers."""
