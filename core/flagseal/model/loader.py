@@ -7,6 +7,7 @@ Whatever passes has the right form (its kind's schema) and means something by it
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from flagseal.model import rule_ids
@@ -16,7 +17,7 @@ from flagseal.model.document import NAMESPACED_KINDS, Document, Source
 from flagseal.model.errors import InvalidDocuments
 from flagseal.model.explain import explain
 from flagseal.model.jsonpath import ROOT, child
-from flagseal.model.limits import DEEPEST
+from flagseal.model.limits import DEEPEST, MOST_FINDINGS
 from flagseal.model.problem import Problem, did_you_mean
 from flagseal.model.scalars import out_of_range, whole
 from flagseal.model.schema import SCHEMAS, tombstone_validator, validator
@@ -60,7 +61,7 @@ def load_text(data: bytes, *, file: str) -> Loaded:
     refused = tuple(finding.path for finding in findings)
     if reading.value is not None or not findings:
         # What a document means is asked only of one that could be read as written.
-        problems = _problems(reading.value, meaning=not findings)
+        problems = islice(_problems(reading.value, meaning=not findings), MOST_FINDINGS)
         findings += [problem.at(source) for problem in problems if not _lies_in(problem.path, refused)]
     if findings:
         return Loaded((), tuple(sorted(findings)))
@@ -81,9 +82,9 @@ def parse_body(body: object, *, place: str, allow_tombstone: bool = False) -> Do
     problems: list[Problem] = []
     value = _checked(body, ROOT, 1, problems)
     if not problems:
-        problems = list(_problems(value, allow_tombstone=allow_tombstone))
+        problems = list(islice(_problems(value, allow_tombstone=allow_tombstone), MOST_FINDINGS))
     if problems:
-        raise InvalidDocuments(sorted(problem.about(place) for problem in problems))
+        raise InvalidDocuments(sorted(problem.about(place) for problem in problems[:MOST_FINDINGS]))
     return _document(cast("dict[str, Any]", value), None)
 
 

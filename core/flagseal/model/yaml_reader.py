@@ -53,7 +53,7 @@ def read_yaml(data: bytes, *, file: str) -> Reading:
         file: What findings call it.
     """
     if len(data) > LARGEST_FILE:
-        message = f"the file has {len(data)} bytes; {LARGEST_FILE} are allowed"
+        message = f"the file is larger than {LARGEST_FILE // 1024} KiB"
         return _unreadable(file, rule_ids.SIZE, message, "Split it into several documents.")
     text, findings = _decode(data, file)
     if text is None:
