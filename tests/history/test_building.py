@@ -136,9 +136,10 @@ def test_the_flags_carry_their_approvals(history: Chronicle) -> None:
     assert approval(build(history.head, "production", MONDAY)) == history.head.statement
 
 
-def approval(built: Build) -> object:
+def approval(built: Build) -> str:
     """Give the approval that an answer carries."""
-    return (FlagSet.load(built.files["payments/flags.json"]).evaluate("checkout", {}).metadata or {})["approval"]
+    answer = FlagSet.load(built.files["payments/flags.json"]).evaluate("checkout", {})
+    return str((answer.metadata or {})["approval"])
 
 
 def test_only_what_changed_is_built_again(history: Chronicle) -> None:
@@ -209,7 +210,7 @@ CHANGES = st.lists(st.lists(st.sampled_from(POOL), min_size=1, max_size=3), max_
 
 @given(CHANGES, st.booleans())
 def test_building_on_the_previous_build_changes_no_byte(changes: list[list[Document]], skip: bool) -> None:
-    """However changes come, building by the difference and from nothing are the same, and so is what replaying builds."""
+    """However changes come, building by the difference and from nothing are the same, and so is replaying."""
     history = Chronicle.of(POOL[2])
     now = MONDAY
     previous: Build | None = None
