@@ -53,8 +53,11 @@ def serve(store: Reader) -> Iterator[Served]:
             length = 1 << 40 if served.endless else len(body)
             head = f"HTTP/1.1 {status} Status\r\nContent-Length: {length}\r\n\r\n".encode()
             try:
-                self.wfile.write(head)
-                self._send(body)
+                if served.endless or served.drip_seconds:
+                    self.wfile.write(head)
+                    self._send(body)
+                else:
+                    self.wfile.write(head + body)
             except OSError:
                 self.close_connection = True
             served.sent += len(head) + len(body)
@@ -63,9 +66,6 @@ def serve(store: Reader) -> Iterator[Served]:
             if served.endless:
                 while True:
                     self.wfile.write(b"x" * 65536)
-            if not served.drip_seconds:
-                self.wfile.write(body)
-                return
             for byte in body:
                 self.wfile.write(bytes([byte]))
                 time.sleep(served.drip_seconds)

@@ -77,8 +77,7 @@ class Cache:
 
     def forget_tuf(self) -> None:
         """Throw away what TUF remembers, when it cannot even be read or replaced."""
-        shutil.rmtree(self.tuf, ignore_errors=True)
-        self.tuf.unlink(missing_ok=True) if self.tuf.is_symlink() or self.tuf.is_file() else None
+        _remove(self.tuf)
         self.tuf.mkdir(exist_ok=True)
 
     def blob(self, sha256: str) -> bytes | None:
@@ -116,7 +115,11 @@ class Cache:
     def known(self) -> Known | None:
         """Give what was known at the last fresh verification; None if nothing was, or it is damaged."""
         try:
-            body = json.loads((self.path / "known.json").read_bytes())
+            check, _, line = (self.path / "known.json").read_bytes().partition(b" ")
+            # A damaged memory could hold every update back, where a damaged snapshot is only fetched again.
+            if hashlib.sha256(line).hexdigest().encode() != check:
+                return None
+            body = json.loads(line)
             fresh_at = datetime.fromisoformat(body["freshAt"])
             statement = body["statement"]
             if fresh_at.tzinfo is None or not (statement is None or _SHA256.fullmatch(statement)):
@@ -128,23 +131,34 @@ class Cache:
     def remember(self, known: Known) -> None:
         """Keep what is known."""
         body = {"sequence": known.sequence, "statement": known.statement, "freshAt": known.fresh_at.isoformat()}
-        self._write(self.path / "known.json", json.dumps(body).encode())
+        line = json.dumps(body).encode()
+        self._write(self.path / "known.json", hashlib.sha256(line).hexdigest().encode() + b" " + line)
 
     def _write(self, path: Path, data: bytes) -> None:
         """Replace a file at once. Not synced: what a power cut takes is verified, missed and fetched again."""
         staged = path.with_name(f"{path.name}.new")
+        for place in (staged, path):
+            if place.is_dir():
+                shutil.rmtree(place)
         staged.write_bytes(data)
         staged.replace(path)
 
     def _drop(self, hashes: Iterable[str]) -> None:
         for sha256 in hashes:
-            with contextlib.suppress(OSError):
-                (self._blobs / sha256).unlink(missing_ok=True)
+            _remove(self._blobs / sha256)
 
     def _sweep(self) -> None:
         """Remove what no good snapshot names: left by a process that was killed."""
         needed = set(self.good().values())
         self._drop({path.name for path in self._blobs.iterdir()} - needed)
         for left in self.tuf.glob("tmp*"):
-            with contextlib.suppress(OSError):
-                left.unlink()
+            _remove(left)
+
+
+def _remove(path: Path) -> None:
+    """Remove whatever lies there; what cannot be removed is not needed and does no harm."""
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

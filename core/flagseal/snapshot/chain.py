@@ -11,7 +11,7 @@ Expiry is reported, not enforced: whoever asks decides what an old but genuine s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from tuf.api.exceptions import LengthOrHashMismatchError, UnsignedMetadataError
@@ -41,6 +41,7 @@ class Chain:
     Attributes:
         root: The root under which it holds.
         roles: ``online`` and every ``ns-…`` role it delegates to.
+        trusted: By namespace, the targets found so far that its role is trusted with; a cache.
     """
 
     root: Root
@@ -48,6 +49,7 @@ class Chain:
     snapshot: Snapshot
     targets: Targets
     roles: Mapping[str, Targets]
+    trusted: dict[str, Mapping[str, TargetFile]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def version(self) -> int:
@@ -69,23 +71,28 @@ class Chain:
 
     def target(self, path: str) -> TargetFile | None:
         """Look a target up the way the delegations lead (TUF 5.6.7); None if nobody trusted lists it with SHA-256."""
-        file = self._listed(path)
-        return file if file is not None and "sha256" in file.hashes else None
-
-    def _listed(self, path: str) -> TargetFile | None:
         if "/" not in path:
-            return self.targets.targets.get(path)
-        role = role_of(path.partition("/")[0])
-        if role not in self.roles or not _leads_to(self.targets, ONLINE, path):
-            return None
-        if not _leads_to(self.roles[ONLINE], role, path):
-            return None
-        return self.roles[role].targets.get(path)
+            file = self.targets.targets.get(path)
+            return file if file is not None and "sha256" in file.hashes else None
+        return self._trusted(path.partition("/")[0]).get(path)
 
     def paths(self, namespace: str) -> tuple[str, ...]:
         """Name a namespace's targets, sorted."""
-        role = self.roles.get(role_of(namespace))
-        return () if role is None else tuple(sorted(path for path in role.targets if self.target(path)))
+        return tuple(sorted(self._trusted(namespace)))
+
+    def _trusted(self, namespace: str) -> Mapping[str, TargetFile]:
+        """Find what a namespace's role lists and is trusted with; once, because matching patterns is slow."""
+        if namespace not in self.trusted:
+            role = role_of(namespace)
+            files = self.roles[role].targets if role in self.roles else {}
+            self.trusted[namespace] = {
+                path: file
+                for path, file in files.items()
+                if _leads_to(self.targets, ONLINE, path)
+                and _leads_to(self.roles[ONLINE], role, path)
+                and "sha256" in file.hashes
+            }
+        return self.trusted[namespace]
 
 
 def load_root(data: bytes) -> Root:
@@ -155,7 +162,21 @@ def verify_chain(read: Read, root: Root, *, timestamp: Timestamp | None = None, 
         for role in _delegated(roles[ONLINE]):
             same = known is not None and role in known.roles and _same_keys(known.roles[ONLINE], roles[ONLINE], role)
             roles[role] = _role(read, snapshot, role, roles[ONLINE], known.roles[role] if known and same else None)
-    return Chain(root, timestamp, snapshot, targets, roles)
+    chain = Chain(root, timestamp, snapshot, targets, roles)
+    if known is not None:
+        chain.trusted.update(_still_trusted(known, chain))
+    return chain
+
+
+def _still_trusted(known: Chain, chain: Chain) -> Iterator[tuple[str, Mapping[str, TargetFile]]]:
+    """Carry over what was found for roles that are the same, under delegations that are the same."""
+    if not _same_keys(known.targets, chain.targets, ONLINE):
+        return
+    for namespace, files in known.trusted.items():
+        role = role_of(namespace)
+        same = role in known.roles and known.roles[role] is chain.roles.get(role)
+        if same and _same_keys(known.roles[ONLINE], chain.roles[ONLINE], role):
+            yield namespace, files
 
 
 def newest_targets(root: Root, names: tuple[str, ...], read: Read) -> tuple[int, bytes] | None:

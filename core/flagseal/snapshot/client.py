@@ -161,7 +161,12 @@ class SnapshotClient:
         """Look for a newer snapshot, verify it, and swap it in. Raises nothing that a store or network can cause."""
         with self._lock:
             try:
-                return Refresh(self._refresh())
+                try:
+                    return Refresh(self._refresh())
+                except OSError as error:
+                    _LOG.warning("%s: TUF's own files cannot be used, starting afresh: %s", self._cache.path, error)
+                    self._cache.forget_tuf()
+                    return Refresh(self._refresh())
             except Refused as error:
                 refused = error
             except OSError as error:

@@ -137,10 +137,7 @@ def verify_content(
             _require_acceptance_time(entry, head, known, now)
             head = accept(head, entry.bundle, trust, now=entry.accepted_at).require()
             _require_same_past(head, known)
-        if head.sequence != claim.sequence:
-            raise Refused(
-                "unapproved-content", f"{HEAD}: is at sequence {claim.sequence}, the history at {head.sequence}"
-            )
+        _require_all(head, claim)
         built = _built(head, trust.environment, claim.as_of, base)
     except Refused:
         raise
@@ -229,6 +226,12 @@ def _require_same_past(head: Head, known: Known | None) -> None:
     """Refuse another history than the one that was seen."""
     if known is not None and head.sequence == known.sequence and head.statement != known.statement:
         raise Refused("rollback", f"statement {head.sequence} is another one than was seen before")
+
+
+def _require_all(head: Head, claim: Claim) -> None:
+    """Refuse a history that ends before what is claimed."""
+    if head.sequence != claim.sequence:
+        raise Refused("unapproved-content", f"{HEAD}: is at sequence {claim.sequence}, the history at {head.sequence}")
 
 
 def _built(head: Head, environment: str, as_of: datetime, base: Content | None) -> Build:

@@ -7,7 +7,6 @@ version the new snapshot changes, and the rest is taken from the chain verified 
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from flagseal.snapshot.cache import Cache
     from flagseal.snapshot.chain import Chain
     from flagseal.snapshot.source import Source
-
-_LOG = logging.getLogger(__name__)
 
 _CONFIG = UpdaterConfig(
     max_delegations=8,  # trust.json, or targets → online → ns-…: never deeper
@@ -93,20 +90,27 @@ class TufFetcher:
         self._pinned = load_root(root).version
 
     def update(self, now: datetime) -> Updater:
-        """Refresh the top-level metadata; once more from nothing if ngclient's own files are unusable.
+        """Refresh the top-level metadata.
 
         Raises:
             Refused: They do not verify, or cannot be had.
+            OSError: ngclient's own files cannot be used.
         """
         try:
-            return self._updated(now)
-        except OSError as error:
-            _LOG.warning("%s: TUF's own files cannot be used, starting afresh: %s", self._cache.tuf, error)
-            self._cache.forget_tuf()
-        try:
-            return self._updated(now)
-        except OSError as error:
+            updater = Updater(
+                str(self._cache.tuf),
+                f"{self._source.base}metadata/",
+                target_base_url=f"{self._source.base}targets/",
+                fetcher=self._source,
+                config=_CONFIG,
+                bootstrap=self._root,
+            )
+            # One clock for all: ngclient reads the machine's when it is made, and offers no other way.
+            updater._trusted_set.reference_time = now  # noqa: SLF001
+            updater.refresh()
+        except _TUF_ERRORS as error:
             raise self._refusal(error) from error
+        return updater
 
     def timestamp(self) -> bytes:
         """Give the timestamp that was verified last."""
@@ -143,23 +147,6 @@ class TufFetcher:
             yield metadata_name(role, signed.version), tuf / f"{quote(role, '')}.json"
         for version in range(self._pinned + 1, chain.root.version + 1):
             yield metadata_name(Root.type, version), tuf / "root_history" / f"{version}.root.json"
-
-    def _updated(self, now: datetime) -> Updater:
-        try:
-            updater = Updater(
-                str(self._cache.tuf),
-                f"{self._source.base}metadata/",
-                target_base_url=f"{self._source.base}targets/",
-                fetcher=self._source,
-                config=_CONFIG,
-                bootstrap=self._root,
-            )
-            # One clock for all: ngclient reads the machine's when it is made, and offers no other way.
-            updater._trusted_set.reference_time = now  # noqa: SLF001
-            updater.refresh()
-        except _TUF_ERRORS as error:
-            raise self._refusal(error) from error
-        return updater
 
     def _metadata(self, name: str) -> bytes | None:
         """Find a metadata file where ngclient keeps it: by role, without version."""

@@ -104,7 +104,9 @@ class HttpSource(FetcherInterface):
             raise UsageError(f"{url!r} is not a URL of a store", remedy="Give http://… or https://…, or a directory.")
         self.base = url if url.endswith("/") else f"{url}/"
         self._whole_seconds = whole_seconds
-        self._pool = _pool(parsed.scheme, parsed.host, dict(headers or {}), gap_seconds)
+        # Polling comes again by itself; a retry only bridges a connection that the server had closed.
+        retries = urllib3.Retry(total=2, redirect=2, backoff_factor=0.1, raise_on_redirect=True)
+        self._pool = open_pool(url, headers=headers, timeout=urllib3.Timeout(gap_seconds), retries=retries)
         self.received = 0
         self.last = ""
 
@@ -178,14 +180,20 @@ def open_source(source: Reader | str) -> Source:
     return HttpSource(source) if isinstance(source, str) else StoreSource(source)
 
 
-def _pool(scheme: str, host: str, headers: dict[str, str], gap_seconds: float) -> urllib3.PoolManager:
-    settings = {
-        "headers": {"User-Agent": "flagseal", **headers},
-        "timeout": urllib3.Timeout(gap_seconds),
-        # Polling comes again by itself; a retry only bridges a connection that the server had closed.
-        "retries": urllib3.Retry(total=2, redirect=2, backoff_factor=0.1, raise_on_redirect=True),
-    }
-    proxy = getproxies().get(scheme)
-    if proxy and not proxy_bypass(host):
-        return urllib3.ProxyManager(proxy, **settings)  # type: ignore[arg-type]
-    return urllib3.PoolManager(**settings)  # type: ignore[arg-type]
+def open_pool(
+    url: str, *, headers: Mapping[str, str] | None, timeout: urllib3.Timeout, retries: urllib3.Retry | bool
+) -> urllib3.PoolManager:
+    """Give connections to where a URL leads, through the proxy that the environment names for it.
+
+    Args:
+        url: The URL, or one of several on the same server.
+        headers: Sent with every request.
+        timeout: Longest silence.
+        retries: What to try again; False for nothing, redirects included.
+    """
+    parsed = urllib3.util.parse_url(url)
+    said = {"User-Agent": "flagseal", **(headers or {})}
+    proxy = getproxies().get(parsed.scheme or "")
+    if proxy and not proxy_bypass(parsed.host or ""):
+        return urllib3.ProxyManager(proxy, headers=said, timeout=timeout, retries=retries)
+    return urllib3.PoolManager(headers=said, timeout=timeout, retries=retries)
