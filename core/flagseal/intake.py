@@ -96,20 +96,16 @@ def candidates(repository: FlagRepository, head: Head, trust: Trust, revision: s
     documents, findings = repository.documents(commit.id)
     if errors := [finding for finding in findings if finding.severity == "error"]:
         raise InvalidDocuments(errors)
-    if not changes(head, documents):
-        raise ApprovalError(
-            f"{commit.id[:12]} changes no governed document.",
-            code="NothingChanges",
-            remedy="There is nothing to approve.",
-        )
+    different = changes(head, documents)
     commits = repository.commits_between(head.commit, commit.id)
     plain = propose(
         head,
         trust,
         commit=commit.id,
         tree=commit.tree,
-        documents=documents,
-        contributors=_authors(repository, head, line, commits),
+        different=different,
+        # Where nothing changes, nobody is asked who they are.
+        contributors=_authors(repository, head, line, commits) if different else (),
         ticket=next(filter(None, (entry.trailer(TICKET) for entry in commits)), None),
     )
     noted = _noted(repository, commit.id)

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from flagseal.approval.envelope import Envelope
 from flagseal.approval.trust import Genesis, Trust
-from flagseal.history import Acceptance, Bundle, Head, HistoryEntry, Manifest, Proposal, accept, genesis, propose
+from flagseal.history import (
+    Acceptance,
+    Bundle,
+    Head,
+    HistoryEntry,
+    Manifest,
+    Proposal,
+    accept,
+    changes,
+    genesis,
+    propose,
+)
 from flagseal.model.loader import parse_body
 from tests.approval.keyring import SshKey
 
@@ -233,7 +244,7 @@ class Chronicle:
             self.trust,
             commit=f"{number:040x}",
             tree=f"{number:040x}",
-            documents=after.values(),
+            different=changes(base, after.values()),
             contributors=by,
             ticket=ticket,
         )

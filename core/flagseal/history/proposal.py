@@ -38,7 +38,8 @@ def changes(head: Head, documents: Iterable[Document]) -> dict[str, Document]:
         documents: All governed documents of the commit; none is a tombstone.
 
     Returns:
-        By subject, every document that differs; a tombstone for each that is there no more.
+        By subject, every document that differs; a tombstone for each that is there no more. None of them: nothing is
+        left to approve.
     """
     known = head.manifest.entries
     found = {document.subject: document for document in documents}
@@ -55,7 +56,7 @@ def propose(
     *,
     commit: str,
     tree: str,
-    documents: Iterable[Document],
+    different: Mapping[str, Document],
     contributors: Iterable[str],
     ticket: str | None,
 ) -> Proposal:
@@ -68,14 +69,13 @@ def propose(
         trust: Names the repository and the branch.
         commit: A later commit on the branch's first-parent line.
         tree: Its whole tree.
-        documents: All its governed documents.
+        different: What :func:`changes` finds between the head and the commit.
         contributors: Who signed the commits between.
         ticket: Of the change.
 
     Raises:
-        ApprovalError: ``NothingChanges`` if the commit holds what is accepted.
+        ApprovalError: ``NothingChanges`` if nothing does.
     """
-    different = changes(head, documents)
     if not different:
         raise ApprovalError(
             f"{commit[:12]} changes no governed document.",
