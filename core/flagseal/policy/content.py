@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from flagseal.evaluation.analysis import refines
+from flagseal.evaluation.cells import Undecided
+from flagseal.evaluation.exploration import Case, Exploration, side_of
 from flagseal.evaluation.resolved import ResolvedFlag, ResolvedRule, ResolvedSplit
 from flagseal.model.canonical import canonical_json
 from flagseal.model.flag import Serve
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 _SERVED: Final = "served"
 _OTHER: Final = "other"
+
+_MOST_VARIANTS: Final = 16
+"""Of which each is looked at by itself, if the whole is too large."""
 
 
 def class_of_content(before: ResolvedFlag, after: ResolvedFlag) -> tuple[ChangeClass, tuple[str, ...]]:
@@ -41,10 +46,14 @@ def grown_variants(before: ResolvedFlag | None, after: ResolvedFlag) -> tuple[st
         before: None serves nobody anything, so everything that can be served grows.
         after: The same flag, changed.
     """
+    if before is not None and before.key != after.key:
+        before = None  # nobody was served anything under this key
+    grown = _newly_served(before, after)
     return tuple(
         variant
         for variant in sorted(after.variants)
-        if not _was_safe(before, after, variant) and _may_grow(before, after, canonical_json(after.variants[variant]))
+        if not _was_safe(before, after, variant)
+        and (_may_grow(before, after, variant) if grown is None else canonical_json(after.variants[variant]) in grown)
     )
 
 
@@ -76,16 +85,34 @@ def _was_safe(before: ResolvedFlag | None, after: ResolvedFlag, variant: str) ->
     return before is None or same_json(value, before.variants[before.safe_variant])
 
 
-def _may_grow(before: ResolvedFlag | None, after: ResolvedFlag, value: bytes) -> bool:
-    if after.raw is not None:
+def _newly_served(before: ResolvedFlag | None, after: ResolvedFlag) -> frozenset[bytes] | None:
+    """Give every value that some context is served that was served another before; None if that cannot be said."""
+    if after.raw is not None or (before is not None and before.raw is not None):
+        return None
+    found: set[bytes] = set()
+
+    def note(case: Case) -> bool:
+        later = canonical_json(after.variants[str(case.served(0))])
+        if before is None or later != canonical_json(before.variants[str(case.served(1))]):
+            found.add(later)
         return True
+
+    try:
+        Exploration([side_of(flag) for flag in (after, before) if flag is not None]).all_cases(note)
+    except Undecided:
+        return None
+    return frozenset(found)
+
+
+def _may_grow(before: ResolvedFlag | None, after: ResolvedFlag, variant: str) -> bool:
+    """Tell the same of one variant where the flags are too large to be looked at as wholes; at worst, that it may."""
+    if after.raw is not None or len(after.variants) > _MOST_VARIANTS:
+        return True
+    value = canonical_json(after.variants[variant])
     new = _projected(after, value)
-    old = (
-        replace(new, rules=(), default=_OTHER)
-        if before is None or before.raw is not None
-        else _projected(before, value)
-    )
-    return not refines(new, old)
+    if before is None or before.raw is not None:
+        return not refines(new, replace(new, rules=(), default=_OTHER))
+    return not refines(new, _projected(before, value))
 
 
 def _projected(flag: ResolvedFlag, value: bytes) -> ResolvedFlag:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from flagseal.evaluation.compile import compile_flag
 from flagseal.model.document import POLICY_KINDS
 from flagseal.model.errors import CompileError
 from flagseal.policy.classify import reached
@@ -99,7 +100,10 @@ class Change:
             definition = self.after.definition(reference)
             for environment in definition.environments if definition is not None else ():
                 try:
-                    self.after.resolve(reference, environment)
+                    resolved = self.after.resolve(reference, environment)
+                    if definition is not None and resolved is not None:
+                        # A flag may have a meaning and no form that other evaluators can read.
+                        compile_flag(resolved, definition, None)
                 except CompileError as error:
                     found[reference, environment] = error
         return found
@@ -142,7 +146,6 @@ class Judgement:
         why: What makes the class so.
         flags: ``namespace/name`` of what is affected, sorted.
         changes: Against what is in effect, flag by flag.
-        accepted: Against what was accepted, flag by flag.
         toward_safe_now: Against what is in effect, nobody is served anything new but the safe variant.
         waits: It has a meaning only together with something that is pending.
     """
@@ -154,7 +157,6 @@ class Judgement:
     why: tuple[str, ...]
     flags: tuple[str, ...]
     changes: tuple[FlagChange, ...]
-    accepted: tuple[FlagChange, ...]
     toward_safe_now: bool
     waits: bool
 
@@ -209,7 +211,6 @@ def _judge_one(
         why=_why(strict, affected, lonely),
         flags=tuple(sorted({each.flag for each in affected})),
         changes=effective,
-        accepted=accepted,
         toward_safe_now=not waits and not rebucketed and all(each.served_class != "widen" for each in served),
         waits=waits,
     )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final, cast
 
 from flagseal.evaluation.cells import Undecided
 from flagseal.evaluation.exploration import Case, Exploration, Raw, side_of
-from flagseal.evaluation.resolved import Granted, ResolvedFlag, Served, Window
+from flagseal.evaluation.resolved import Granted, ResolvedFlag, ResolvedSplit, Served, Window
 from flagseal.model.canonical import canonical_json
-from flagseal.model.condition import AllOf, AnyOf, Negation
+from flagseal.model.condition import AllOf, AnyOf, Negation, Test
 from flagseal.policy.moment import all_leaves, at_instant
 
 if TYPE_CHECKING:
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from flagseal.evaluation.resolved import ResolvedCondition
     from flagseal.model.canonical import Json
 
-_MOST_PROOFS: Final = 256
-"""Beyond so many instants each counts as widening, unproven."""
+MOST_INSTANTS: Final = 128
+"""Beyond so many each counts as widening, unproven."""
+
+_MOST_WORK: Final = 2**18
+"""Instants times cases, roughly: whoever writes a flag must not keep every verifier busy for minutes."""
 
 _CONTEXT_OF_ELEMENTS: Final = frozenset({"map", "filter", "reduce", "all", "none", "some"})
 """JSONLogic operations whose second argument sees an element in place of the whole context."""
@@ -37,15 +40,14 @@ def new_widenings(after: ResolvedFlag, known: Sequence[ResolvedFlag], since: int
         since: Unix seconds; only later instants count.
     """
     candidates = sorted(instant for instant in _candidates(after, known) if instant > since)
-    if len(candidates) > _MOST_PROOFS:
+    if len(candidates) > MOST_INSTANTS or len(candidates) << min(_questions(after, known), 20) > _MOST_WORK:
         return tuple(candidates)
     return tuple(instant for instant in candidates if _widens(after, known, instant))
 
 
 def reads_the_clock(flag: ResolvedFlag) -> bool:
     """Tell whether raw targeting, the flag's own or a prerequisite's, may decide by the time of evaluation."""
-    flags = [flag, *(leaf.flag for leaf in all_leaves(flag) if isinstance(leaf, Served))]
-    return any(_logic_reads_clock(each.raw, whole_context=True) for each in flags)
+    return any(_logic_reads_clock(each.raw, whole_context=True) for each in (flag, *_prerequisites(flag)))
 
 
 def _widens(after: ResolvedFlag, known: Sequence[ResolvedFlag], instant: int) -> bool:
@@ -79,6 +81,21 @@ def _nothing_new(after: ResolvedFlag, known: ResolvedFlag, instant: int) -> bool
         return Exploration([side_of(flag) for flag in flags]).all_cases(holds)
     except Undecided:
         return False
+
+
+def _questions(after: ResolvedFlag, known: Sequence[ResolvedFlag]) -> int:
+    """Count the attributes and splits on which the flags depend."""
+    flags = [flag for side in (after, *known) for flag in (side, *_prerequisites(side))]
+    asked: set[object] = {leaf.path for flag in flags for leaf in all_leaves(flag) if isinstance(leaf, Test)}
+    for flag in flags:
+        asked |= {("org",) for leaf in all_leaves(flag) if isinstance(leaf, Granted)}
+        splits = [rule.outcome for rule in flag.rules if isinstance(rule.outcome, ResolvedSplit)]
+        asked |= {split.by for split in splits} | {(split.salt, split.by) for split in splits}
+    return len(asked)
+
+
+def _prerequisites(flag: ResolvedFlag) -> list[ResolvedFlag]:
+    return [leaf.flag for leaf in all_leaves(flag) if isinstance(leaf, Served)]
 
 
 def _candidates(after: ResolvedFlag, known: Sequence[ResolvedFlag]) -> frozenset[int]:

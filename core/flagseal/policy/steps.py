@@ -12,7 +12,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from flagseal.evaluation.cells import Undecided
-from flagseal.evaluation.exploration import Case, Exploration, side_of
+from flagseal.evaluation.exploration import Case, Exploration, Raw, side_of
 from flagseal.evaluation.resolved import ResolvedFlag, ResolvedSplit
 from flagseal.model.canonical import canonical_json
 from flagseal.model.flag import Serve
@@ -36,10 +36,7 @@ def growth(before: ResolvedFlag | None, after: ResolvedFlag) -> Fraction:
     Returns:
         The largest growth over all groups of contexts, from 0 to 100; 100 where it cannot be known.
     """
-    if after.raw is not None and (before is None or canonical_json(before.raw) != canonical_json(after.raw)):
-        return EVERYBODY
-    if before is None or before.raw is not None:
-        # Raw targeting may have served anybody the safe variant.
+    if before is None or before.key != after.key:  # under another key nobody was served anything
         before = replace(after, rules=(), raw=None, default=after.safe_variant)
     safe = {canonical_json(flag.variants[flag.safe_variant]) for flag in (before, after)}
     return max(_growth_from(value, before, after) for value in safe)
@@ -68,11 +65,11 @@ def _shares(flag: ResolvedFlag, safe: bytes, *, keyed: bool) -> ResolvedFlag:
         keyed: Whether contexts have the attribute by which splits bucket; those without are served the default.
     """
     leaving = {name: Fraction(canonical_json(value) != safe) * 100 for name, value in flag.variants.items()}
-    default = leaving[flag.default] if flag.raw is None else EVERYBODY
+    default = leaving[flag.default]
     rules = tuple(
         replace(rule, outcome=Serve(str(_share(rule.outcome, leaving, default, keyed=keyed)))) for rule in flag.rules
     )
-    return replace(flag, rules=rules, raw=None, default=str(default))
+    return replace(flag, rules=rules, default=str(default))
 
 
 def _share(
@@ -90,8 +87,11 @@ def _largest(before: ResolvedFlag, after: ResolvedFlag) -> Fraction:
     found = [_NOBODY]
 
     def note(case: Case) -> bool:
-        earlier, later = (Fraction(str(case.served(number))) for number in (0, 1))
-        found.append(later - earlier)
+        earlier, later = case.served(0), case.served(1)
+        if not (isinstance(later, Raw) and later == earlier):
+            # Raw targeting may serve anybody anything: the safe variant before, and another afterwards.
+            most = EVERYBODY if isinstance(later, Raw) else Fraction(str(later))
+            found.append(most - (_NOBODY if isinstance(earlier, Raw) else Fraction(str(earlier))))
         return True
 
     try:
