@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-import mmh3
+from mmh3 import mmh3_32_uintdigest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -45,8 +45,9 @@ class Bucketing:
 
 def _hash(text: str) -> int | None:
     try:
-        return mmh3.hash(text, 0, signed=False)
-    except UnicodeEncodeError:  # a lone surrogate is in no UTF-8, so it has no hash
+        # Never the text itself: mmh3 5.3 reads beyond memory where a text has no UTF-8.
+        return mmh3_32_uintdigest(text.encode())
+    except UnicodeEncodeError:  # half a surrogate pair is in no UTF-8, so it has no hash
         return None
 
 
@@ -123,7 +124,7 @@ def _cbor_rank(key: object) -> int | None:
     if key is None or key == "" or isinstance(key, (list, tuple)):
         return None
     try:
-        return mmh3.hash(_cbor_text(key) if isinstance(key, str) else cbor(key), 0, signed=False)
+        return mmh3_32_uintdigest(_cbor_text(key) if isinstance(key, str) else cbor(key))
     except ValueError:
         return None
 
@@ -132,7 +133,7 @@ def _cbor_shorthand(flag_key: str, targeting_key: object) -> int | None:
     if not isinstance(targeting_key, str) or not targeting_key:
         return None
     try:
-        return mmh3.hash(b"\x82" + _cbor_text(flag_key) + _cbor_text(targeting_key), 0, signed=False)
+        return mmh3_32_uintdigest(b"\x82" + _cbor_text(flag_key) + _cbor_text(targeting_key))
     except UnicodeEncodeError:
         return None
 

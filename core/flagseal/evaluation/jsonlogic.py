@@ -17,6 +17,7 @@ from flagseal.evaluation.javascript import (
     NAN,
     TooLarge,
     double,
+    is_number,
     joined,
     less,
     less_or_equal,
@@ -89,6 +90,8 @@ def _cut(text: str, start: object, length: Sequence[object]) -> str:
     if not length:
         return rest
     if less(length[0], 0):
+        if not is_number(length[0]):
+            return ""  # JavaScript joins the texts of the two where it should add them: no number
         kept = len(rest) + max(to_number(length[0]), -size - 1)
         return rest[: int(kept)] if kept > 0 else ""
     return rest[: _integer(length[0], size)]
