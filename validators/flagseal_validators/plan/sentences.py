@@ -1,0 +1,296 @@
+"""What a flag serves, and what changes of it: "on for 2 organisations; now also on for 10 % of the others"."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from flagseal.evaluation.describe import describe_condition
+from flagseal.evaluation.resolved import Granted, ResolvedSplit, Served, Window
+from flagseal.model.canonical import canonical_json
+from flagseal.model.condition import ALWAYS, AllOf, Negation, Test
+from flagseal.model.flag import Serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from flagseal.evaluation.resolved import ResolvedCondition, ResolvedFlag
+    from flagseal.model.canonical import Json
+
+    Label = Callable[[str], str]
+
+_NOUNS: Final[dict[tuple[str, ...], tuple[str, str]]] = {
+    ("org",): ("organisation", "organisations"),
+    ("targetingKey",): ("targeting key", "targeting keys"),
+}
+"""What the members of a list are called, by attribute, where there is a word."""
+
+_SHOWN: Final = 5
+_LONGEST_VALUE: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A rule, or the rules that a schedule became, as one.
+
+    Attributes:
+        name: The rule's.
+        when: Its condition, times left out.
+        times: Its times in words; empty for always.
+        outcome: What it serves, at the end of its schedule if it has one.
+        start: What a schedule serves at its beginning; None for a rule that is no schedule.
+        first: Whether nothing comes before it, so that "the others" are everyone.
+    """
+
+    name: str
+    when: ResolvedCondition
+    times: str
+    outcome: Serve | ResolvedSplit
+    start: Serve | ResolvedSplit | None
+    first: bool
+
+
+def summary(flag: ResolvedFlag, label: Label) -> str:
+    """Say what a flag serves."""
+    if flag.raw is not None:
+        return f"by raw targeting, otherwise {label(flag.default)}"
+    parts = [clause_text(clause, flag, label) for clause in clauses(flag)]
+    if not parts:
+        return f"{label(flag.default)} for everyone"
+    return ", ".join([*parts, f"otherwise {label(flag.default)}"])
+
+
+def changes(before: ResolvedFlag, after: ResolvedFlag, label: Label) -> tuple[str, ...]:
+    """Say what differs between two states of a flag, each to be read after "now"."""
+    found = [*_identity(before, after), *_values(before, after)]
+    if canonical_json(before.raw) != canonical_json(after.raw):
+        found.append("other raw targeting (nobody can say whom it moves)" if after.raw is not None else "rules alone")
+    old, new = {it.name: it for it in clauses(before)}, {it.name: it for it in clauses(after)}
+    names = list(new)
+    kept = [name for name in names if name in old]
+    for position, name in enumerate(names):
+        if name in old:
+            found += _changed(old[name], new[name], after, label)
+            continue
+        follower = next((other for other in names[position + 1 :] if other in old), None)
+        text = clause_text(new[name], after, label)
+        found.append(f"also {text}" if follower is None else f"{text}, before the rule {follower!r} is looked at")
+    found += [f"no longer {clause_text(old[name], before, label)}" for name in old if name not in new]
+    if kept != [name for name in old if name in new]:
+        found.append(f"the rules in another order: {', '.join(map(repr, kept))}")
+    if before.default != after.default:
+        found.append(f"{label(after.default)} instead of {label(before.default)} for everyone else")
+    return tuple(found)
+
+
+def on_or_off(*flags: ResolvedFlag | None) -> Label:
+    """Give the words for variants: ``on`` and ``off`` for a switch, otherwise their names."""
+    words: dict[str, str] = {}
+    for flag in flags:
+        values = list(flag.variants.items()) if flag is not None else []
+        if len(values) == 2 and {value is True for _, value in values} == {True, False}:  # noqa: PLR2004 (on and off)
+            names = {name: "on" if value is True else "off" for name, value in values if isinstance(value, bool)}
+            if any(words.get(name, word) != word for name, word in names.items()):
+                return str
+            words |= names
+    return lambda variant: words.get(variant, variant)
+
+
+# One rule
+
+
+def clauses(flag: ResolvedFlag) -> tuple[Clause, ...]:
+    """Take the rules of a flag, those of one schedule together."""
+    found: list[Clause] = []
+    for _, group in groupby(flag.rules, key=lambda rule: (rule.name, isinstance(rule.outcome, ResolvedSplit))):
+        rules = list(group)
+        last = rules[-1]
+        when, window = _apart(last.when)
+        times, start = _times(window), None
+        if len(rules) > 1:
+            begun, ended = _apart(rules[0].when)[1].since, window.since
+            times, start = f"from {_instant(begun)} to {_instant(ended)}", rules[0].outcome
+        name = last.name
+        if any(name == clause.name for clause in found):
+            name = f"{name} ({len(found)})"  # grants that name a variant come as a rule before their rule
+        found.append(Clause(name, when, times, last.outcome, start, first=not found))
+    return tuple(found)
+
+
+def clause_text(clause: Clause, flag: ResolvedFlag, label: Label) -> str:
+    """Say what a rule serves, and to whom."""
+    match clause.when:
+        case Negation(part=Served(flag=required, variant=variant)):
+            served = label(clause.outcome.variant) if isinstance(clause.outcome, Serve) else ""
+            return f"{served} unless {required.namespace}/{required.name} serves {variant}"
+    whom = _whom(clause)
+    times = f" {clause.times}" if clause.times else ""
+    if isinstance(clause.outcome, Serve):
+        return f"{label(clause.outcome.variant)} for {whom}{times}"
+    return f"{_shares(clause, flag, label)} of {whom}{_by(clause.outcome)}{times}"
+
+
+def _shares(clause: Clause, flag: ResolvedFlag, label: Label) -> str:
+    outcome = clause.outcome
+    if isinstance(outcome, Serve):
+        return label(outcome.variant)
+    rest = flag.default
+    growing = [variant for variant, _ in outcome.arms if variant != rest]
+    if len(growing) == 1:
+        end = _percent(outcome, growing[0])
+        if clause.start is not None:
+            return f"{label(growing[0])} for {_percent(clause.start, growing[0])} growing to {end}"
+        return f"{label(growing[0])} for {end}"
+    return ", ".join(f"{label(variant)} for {_percent(outcome, variant)}" for variant, _ in outcome.arms)
+
+
+def _percent(outcome: Serve | ResolvedSplit, variant: str) -> str:
+    if isinstance(outcome, Serve):
+        return "100 %" if outcome.variant == variant else "0 %"
+    total = sum(weight for _, weight in outcome.arms)
+    share = sum(weight for name, weight in outcome.arms if name == variant)
+    return f"{100 * share / total:.3g} %"
+
+
+def _by(outcome: Serve | ResolvedSplit) -> str:
+    if not isinstance(outcome, ResolvedSplit) or outcome.by == ("targetingKey",):
+        return ""
+    return f" (by {'.'.join(outcome.by)})"
+
+
+def _whom(clause: Clause) -> str:
+    when = clause.when
+    if when == ALWAYS:
+        return "everyone" if clause.first else "the others"
+    members = _members(when)
+    if members is not None:
+        path, names = members
+        return _named(path, names)
+    if isinstance(when, Granted):
+        names = sorted({name for _, _, table in when.tables for name in table})
+        return f"{len(names)} entitled {_plural(len(names), ('org',))} ({_listed(names)})"
+    return f"those where {describe_condition(when)}"
+
+
+def _members(when: ResolvedCondition) -> tuple[tuple[str, ...], list[str]] | None:
+    """Read a condition that lists texts of an attribute that has a noun."""
+    if not isinstance(when, Test) or when.path not in _NOUNS or when.predicate not in {"eq", "in"}:
+        return None
+    operands = when.operand if isinstance(when.operand, tuple) else (when.operand,)
+    names = [operand for operand in operands if isinstance(operand, str)]
+    return (when.path, names) if len(names) == len(operands) else None
+
+
+def _named(path: tuple[str, ...], names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return f"{_plural(1, path)} {names[0]}"
+    return f"{len(names)} {_plural(len(names), path)} ({_listed(names)})"
+
+
+def _plural(number: int, path: tuple[str, ...]) -> str:
+    return _NOUNS[path][number != 1]
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return f"{shown} and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else shown or "none"
+
+
+def _apart(when: ResolvedCondition) -> tuple[ResolvedCondition, Window]:
+    """Tell a condition from the times around it."""
+    parts: list[object] = list(when.parts) if isinstance(when, AllOf) else [when]
+    windows = [part for part in parts if isinstance(part, Window)]
+    rest = [part for part in parts if not isinstance(part, Window)]
+    since = max((window.since for window in windows if window.since is not None), default=None)
+    until = min((window.until for window in windows if window.until is not None), default=None)
+    left = rest[0] if len(rest) == 1 else AllOf(tuple(rest))  # type: ignore[arg-type]  # resolved conditions
+    return left, Window(since, until)  # type: ignore[return-value]
+
+
+def _times(window: Window) -> str:
+    since = f"from {_instant(window.since)}" if window.since is not None else ""
+    until = f"until {_instant(window.until)}" if window.until is not None else ""
+    return " ".join(part for part in (since, until) if part)
+
+
+def _instant(seconds: int | None) -> str:
+    return "ever" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+# What differs
+
+
+def _identity(before: ResolvedFlag, after: ResolvedFlag) -> Iterator[str]:
+    if before.key != after.key:
+        yield f"asked for as {after.key} instead of {before.key}"
+    if before.safe_variant != after.safe_variant:
+        yield f"the safe variant {after.safe_variant} instead of {before.safe_variant}"
+
+
+def _values(before: ResolvedFlag, after: ResolvedFlag) -> Iterator[str]:
+    for name in sorted(before.variants.keys() | after.variants.keys()):
+        if name not in after.variants:
+            yield f"without the variant {name}"
+        elif name not in before.variants:
+            yield f"with the variant {name} ({_value(after.variants[name])})"
+        elif canonical_json(before.variants[name]) != canonical_json(after.variants[name]):
+            yield f"{_value(after.variants[name])} instead of {_value(before.variants[name])} as the value of {name}"
+
+
+def _value(value: Json) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+
+
+def _changed(before: Clause, after: Clause, flag: ResolvedFlag, label: Label) -> Iterator[str]:
+    same_outcome = (before.outcome, before.start) == (after.outcome, after.start)
+    same_when = repr(before.when) == repr(after.when)
+    if same_outcome and same_when and before.times == after.times:
+        return
+    if same_outcome and before.times == after.times and (moved := _moved_members(before, after)) is not None:
+        path, added, gone = moved
+        served = _shares(after, flag, label)
+        of = "for" if isinstance(after.outcome, Serve) else "of"
+        if added:
+            yield f"also {served} {of} {_named(path, added)}"
+        if gone:
+            yield f"no longer {served} {of} {_named(path, gone)}"
+        return
+    drawn = _drawn(before, after)
+    if same_when and before.times == after.times and before.start is None and after.start is None:
+        shares = _shares(before, flag, label), _shares(after, flag, label)
+        if isinstance(before.outcome, ResolvedSplit) and isinstance(after.outcome, ResolvedSplit):
+            served, _, share = shares[0].rpartition(" for ")
+            old = share if served and shares[1].startswith(f"{served} for ") else shares[0]
+            told = shares[1] if shares[0] == shares[1] else f"{shares[1]} instead of {old}"
+            yield f"{told} of {_whom(after)}{_by(after.outcome)}{drawn}"
+            return
+    yield f"{clause_text(after, flag, label)} instead of {clause_text(before, flag, label)}{drawn}"
+
+
+def _drawn(before: Clause, after: Clause) -> str:
+    one, other = before.outcome, after.outcome
+    if isinstance(one, ResolvedSplit) and isinstance(other, ResolvedSplit) and one != other:
+        if one.salt != other.salt:
+            return f", drawn anew with the salt {other.salt} instead of {one.salt}"
+        if one.by != other.by:
+            return f", drawn anew by {'.'.join(other.by)} instead of {'.'.join(one.by)}"
+        if sorted(one.arms) == sorted(other.arms):
+            return ", with its arms in another order"
+    return ""
+
+
+def _moved_members(before: Clause, after: Clause) -> tuple[tuple[str, ...], list[str], list[str]] | None:
+    one, other = _members(before.when), _members(after.when)
+    if isinstance(before.when, Granted) and isinstance(after.when, Granted):
+        tables = [{name for *_, names in each.tables for name in names} for each in (before.when, after.when)]
+        if tables[0] != tables[1]:
+            return ("org",), sorted(tables[1] - tables[0]), sorted(tables[0] - tables[1])
+        return None
+    if one is None or other is None or one[0] != other[0] or set(one[1]) == set(other[1]):
+        return None
+    added = [name for name in other[1] if name not in one[1]]
+    return one[0], added, [name for name in one[1] if name not in other[1]]
