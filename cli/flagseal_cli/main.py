@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "eval": ("evaluate", "Evaluate one flag from the working tree."),
     "explain": ("explain", "Prove an answer: rule, snapshot, statement, people, policy, commit."),
     "init": ("init", "Write a flag repository."),
+    "plan": ("plan", "What a change does, who must approve it, and when it may take effect."),
     "rule": ("validate", "Explain a rule of the gate."),
     "snapshot": ("snapshot", "Verify or show a published snapshot."),
     "status": ("status", "What is in force, what waits, and for whom."),
