@@ -30,4 +30,5 @@ def init_command(folder: Path, *, demo: bool, person: str | None, key: Path | No
         return
     starter = write_starter(target, person=person, public_key=key, now=datetime.now(UTC))
     note(f"Wrote a flag repository to {target}, with {starter.person} as its first person.")
-    note("Next: add a second person to policies/organisation.yaml (nobody approves their own change), then commit.")
+    note("Next: add a second person to policies/organisation.yaml, then commit, and start `flagseal up --repo`.")
+    note("Nobody approves their own change: with one person alone, what is there at the first start stays for ever.")

@@ -148,6 +148,22 @@ def rotate_trust(
     note("Clients follow by themselves: the root they pinned leads to this one.")
 
 
+@trust_command.command("renew")
+@click.option(
+    "--key", "signers", multiple=True, metavar="URI", help="Offline keys that sign. Default: all in the data."
+)
+@environment_option
+@repo_option
+@data_option
+def renew_trust(signers: tuple[str, ...], *, environment: str | None, repo: Path | None, data: Path | None) -> None:
+    """Sign root and targets for another year, with the keys they have."""
+    folder = _folder(environment, repo, data)
+    store, root = DirectoryStore(folder.store), folder.read_root()
+    given = _open(signers, folder, ceremony.trusted(store, root))
+    after = ceremony.renew(store, root, signers=given, now=datetime.now(UTC))
+    note(f"Root version {after.root.version} expires {after.root.expires:%Y-%m-%d}; targets the same day.")
+
+
 def _folder(environment: str | None, repo: Path | None, data: Path | None) -> DataFolder:
     return data_folder(find_repository(repo), environment, data) if data is None else data_folder(Path(), None, data)
 

@@ -1,0 +1,94 @@
+"""A repository of one's own, from nothing to an approved change in production."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flagseal_cli.gitsetup import generate_ssh_key
+from flagseal_cli.main import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    """SSH keys of two people."""
+    folder = tmp_path / "keys"
+    for person in ("ann", "ben"):
+        generate_ssh_key(folder / person, person)
+    return folder
+
+
+def git(repository: Path, *words: str) -> None:
+    """Run git, signing as ann."""
+    identity = ["-c", "user.name=Ann", "-c", "user.email=ann@example.com", "-c", "gpg.format=ssh"]
+    signing = ["-c", f"user.signingkey={repository.parent / 'keys' / 'ann'}", "-c", "commit.gpgsign=true"]
+    subprocess.run(["git", "-C", str(repository), *identity, *signing, *words], check=True, capture_output=True)
+
+
+def test_a_fresh_repository_is_clean_and_takes_an_approved_change(
+    tmp_path: Path, keys: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ann writes, Ben approves; nothing of it is the demo's."""
+    repository = tmp_path / "our flags, ünïcode"
+    assert run(["init", str(repository), "--person", "ann", "--key", str(keys / "ann.pub")]) == 0
+    capsys.readouterr()
+    organisation = repository / "policies" / "organisation.yaml"
+    ben = f'    ben: {{name: Ben, keys: ["{(keys / "ben.pub").read_text().strip()}"]}}\n  teams:\n'
+    text = organisation.read_text().replace("  teams:\n", ben).replace("[ann]", "[ann, ben]")
+    organisation.write_text(text)
+    git(repository, "add", "--all")
+    git(repository, "commit", "-m", "Begin")
+    assert run(["validate", "--repo", str(repository)]) == 0, capsys.readouterr().out
+    assert run(["up", "--repo", str(repository), "--once"]) == 0
+
+    flag = repository / "flags" / "example" / "hello-world.yaml"
+    flag.write_text(
+        flag.read_text().replace("production:\n      default: disabled", "production:\n      default: enabled")
+    )
+    git(repository, "commit", "-am", "Greet everyone")
+    asked = ["--repo", str(repository), "--as"]
+    assert run(["approve", "HEAD", *asked, "ann", "--key", str(keys / "ann")]) == 2
+    assert run(["approve", "HEAD", *asked, "ben", "--key", str(keys / "ben")]) == 0
+    assert run(["up", "--repo", str(repository), "--once"]) == 0
+    capsys.readouterr()
+    assert run(["explain", "example/hello-world", "--repo", str(repository)]) == 0
+    told = capsys.readouterr().out
+    assert "true (enabled)" in told
+    assert "ben" in told
+
+
+def test_nothing_is_written_without_knowing_who_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither git nor the command says who it is."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", str(tmp_path / "flags")]) == 2
+    assert "--person" in capsys.readouterr().err
+    assert not (tmp_path / "flags").exists()
+
+
+def test_the_demo_is_clean_and_every_person_has_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The sample passes its own gate after its dates were moved."""
+    assert run(["init", "--demo", str(tmp_path / "demo")]) == 0
+    capsys.readouterr()
+    assert run(["validate", "--repo", str(tmp_path / "demo")]) == 0, capsys.readouterr().out
+    keys = tmp_path / "demo" / ".flagseal" / "keys"
+    assert {path.name for path in keys.glob("*.pub")} >= {"alice.pub", "bob.pub", "dora.pub"}
+    assert all(path.stat().st_mode & 0o077 == 0 for path in keys.iterdir() if path.suffix != ".pub")
+
+
+def test_what_is_there_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder that holds something is refused, demo or not."""
+    (tmp_path / "mine").write_text("mine")
+    for words in (["init", str(tmp_path)], ["init", "--demo", str(tmp_path)]):
+        assert run(words) == 2
+        assert "not empty" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
