@@ -1,9 +1,9 @@
 """Follow a relay's version stream: learn at once that a newer snapshot is out (distribution.md, Clients).
 
-Server-Sent Events as the HTML standard has them (9.2), read on urllib3, which tuf brings. What comes over the stream is
-believed in nothing: an event only makes somebody look, earlier than they would have anyway, and what they find is verified
-as always. A stream that is silent, broken, refused or endless therefore costs nothing but that haste, and the follower
-goes on trying for ever, ever more seldom, with a random share in each wait so that many followers do not ask as one.
+Server-Sent Events as the HTML standard has them (9.2), read on urllib3, which tuf brings. Nothing that comes over the
+stream is believed: an event only makes somebody look, earlier than they would have anyway, and what they find is
+verified as always. A stream that is silent, broken, refused or endless therefore costs nothing but that haste, and the
+follower goes on trying for ever, more and more seldom, with a random share in each wait so that many do not ask as one.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ class Follower:
                 said = "the stream ended"
             except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 said = str(error)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 (the edge of a thread)
                 _LOG.exception("%s: listening failed in a way nobody foresaw", self.url)
                 said = str(error)
             finally:
