@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -108,6 +109,7 @@ def test_an_evaluation_sees_one_snapshot(world: World) -> None:
             assert current is not None
             context = {"targetingKey": "u", "org": "globex"}
             seen.add((current.evaluate("pay-later", context).value, current.evaluate("twin", context).value))
+            time.sleep(0.0005)
 
     world.change(flag("twin", "search"))
     with world.client() as client:

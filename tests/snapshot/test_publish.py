@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from securesystemslib.signer import CryptoSigner
 
-from flagseal.history.building import build
+from flagseal.history import build
 from flagseal.model.errors import SnapshotError
 from flagseal.snapshot.layout import HEAD
 from tests.snapshot.stores import overwrite

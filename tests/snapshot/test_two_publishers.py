@@ -8,7 +8,7 @@ import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from flagseal.history.building import build
+from flagseal.history import build
 from flagseal.model.errors import SnapshotError
 from flagseal.snapshot.store import etag_of
 from tests.snapshot.world import World, flag
@@ -16,7 +16,7 @@ from tests.snapshot.world import World, flag
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flagseal.history.head import Head
+    from flagseal.history import Head
     from flagseal.snapshot.store import DirectoryStore, Stored
 
 

@@ -14,11 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from securesystemslib.signer import CryptoSigner
 
 from flagseal.approval.trust import Genesis, Trust
-from flagseal.history.acceptance import accept
-from flagseal.history.building import Build, build
-from flagseal.history.head import genesis
-from flagseal.history.manifest import Manifest
-from flagseal.history.proposal import propose
+from flagseal.history import Build, Manifest, accept, build, changes, genesis, propose
 from flagseal.model.loader import parse_body
 from flagseal.snapshot import ceremony
 from flagseal.snapshot.client import SnapshotClient
@@ -31,8 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from flagseal.history.bundle import HistoryEntry
-    from flagseal.history.head import Head
+    from flagseal.history import Head, HistoryEntry
     from flagseal.model.canonical import Json
     from flagseal.model.document import Document
     from flagseal.snapshot.store import Reader, Store
@@ -237,7 +232,7 @@ class World:
             self.trust,
             commit=commit_id(number),
             tree=commit_id(number + 10**6),
-            documents=documents.values(),
+            different=changes(self.head, documents.values()),
             contributors=["bob"],
             ticket="PAY-1",
         )

@@ -18,11 +18,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from flagseal.history.acceptance import accept
-from flagseal.history.building import build
-from flagseal.history.bundle import HistoryEntry, read_instant
-from flagseal.history.head import genesis
-from flagseal.history.replay import replay
+from flagseal.history import HistoryEntry, accept, build, genesis, replay
+from flagseal.history.bundle import read_instant
 from flagseal.model.errors import ApprovalError, FlagsealError
 from flagseal.model.loader import parse_body
 from flagseal.snapshot.layout import (
@@ -41,8 +38,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from flagseal.approval.trust import Trust
-    from flagseal.history.building import Build
-    from flagseal.history.head import Head
+    from flagseal.history import Build, Head
     from flagseal.model.canonical import Json
     from flagseal.model.document import Document
 

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from flagseal.approval.trust import Trust
-    from flagseal.history.building import Build
-    from flagseal.history.bundle import HistoryEntry
+    from flagseal.history import Build, HistoryEntry
     from flagseal.model.document import Document
     from flagseal.snapshot.content import Content, Files
     from flagseal.snapshot.published import Live

@@ -40,8 +40,7 @@ if TYPE_CHECKING:
     from securesystemslib.signer import Signer
     from tuf.api.metadata import TargetFile
 
-    from flagseal.history.building import Build
-    from flagseal.history.bundle import HistoryEntry
+    from flagseal.history import Build, HistoryEntry
     from flagseal.model.document import Document
     from flagseal.snapshot.compose import Draft
     from flagseal.snapshot.content import Content, Files

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tuf.api.metadata import Metadata, MetaFile, Timestamp
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from flagseal.snapshot.chain import Read
     from flagseal.snapshot.marks import Mark
     from flagseal.snapshot.store import Store
+
+_LOG = logging.getLogger(__name__)
 
 _TIMESTAMP = metadata_name(Timestamp.type)
 _SNAPSHOT = re.compile(r"metadata/([1-9][0-9]{0,17})\.snapshot\.json")
@@ -94,8 +97,7 @@ def read_live(store: Store, root: bytes, mark: Mark, *, now: datetime, known: Li
     """Read and verify what is published.
 
     Tried in this order: what the timestamp says under the newest root; after damage to the timestamp, the
-    newest snapshot that holds in full; after a rotation of the online key, what the timestamp says under the
-    root before.
+    newest snapshot that holds in full; after a rotation of the online key, the same under the roots before.
 
     Args:
         store: The store.
@@ -127,11 +129,13 @@ def read_live(store: Store, root: bytes, mark: Mark, *, now: datetime, known: Li
         return None if there is None else there.data
 
     reader = _LiveReader(read, live, now, known)
-    found = (
-        reader.under(says.root)
-        or reader.newest_snapshot(store.list("metadata/"), _claimed(stored.data if stored else b""), mark)
-        or next((old for root in reversed(says.roots[:-1]) if (old := reader.before_rotation(root))), None)
-    )
+    found = reader.by_timestamp(says.root)
+    if found is None:
+        snapshots = _snapshots(store, mark)
+        version = _claimed(stored.data if stored is not None else b"")
+        found = reader.by_snapshot(says.root, snapshots, version)
+        for old in reversed(says.roots[:-1]):
+            found = found or reader.before_rotation(old, snapshots, version)
     if found is None:
         if mark.snapshot:
             raise rolled_back(mark, "nothing that verifies")
@@ -147,7 +151,7 @@ class _LiveReader:
         self._now = now
         self._known = known
 
-    def under(self, root: Root) -> Live | None:
+    def by_timestamp(self, root: Root) -> Live | None:
         """Take what the timestamp says, if it verifies; content that does not is an alarm."""
         chain = self._chain(root, None)
         if chain is None:
@@ -161,31 +165,34 @@ class _LiveReader:
                 remedy="The online key must be counted as stolen: `flagseal trust rotate online`, then restart.",
             ) from error
 
-    def newest_snapshot(self, names: tuple[str, ...], timestamp_version: int, mark: Mark) -> Live | None:
+    def by_snapshot(self, root: Root, snapshots: tuple[int, ...], timestamp_version: int) -> Live | None:
         """Find the newest snapshot that holds in full, when the timestamp is missing or damaged."""
-        versions = [int(match.group(1)) for name in names if (match := _SNAPSHOT.fullmatch(name))]
-        candidates = sorted((version for version in versions if version >= mark.snapshot), reverse=True)
-        for version in candidates[:_MOST_CANDIDATES]:
+        for version in snapshots:
             # Due at once, and above what clients may have seen.
             timestamp = Timestamp(timestamp_version, expires=self._now, snapshot_meta=MetaFile(version))
-            chain = self._chain(self._live.trusted.root, timestamp)
+            chain = self._chain(root, timestamp)
             if chain is not None:
                 try:
-                    return self._with_content(chain)
+                    found = self._with_content(chain)
                 except Refused:
                     continue
+                _LOG.warning("timestamp.json does not verify; going on from snapshot %d", version)
+                return found
         return None
 
-    def before_rotation(self, root: Root) -> Live | None:
-        """Take what the rotated key signed last; a thief may have signed it, so content that fails is dropped."""
+    def before_rotation(self, root: Root, snapshots: tuple[int, ...], timestamp_version: int) -> Live | None:
+        """Take what a rotated key signed last; a thief may have signed it, so only content that holds counts."""
         chain = self._chain(root, None)
-        if chain is None:
-            return None
-        try:
-            return self._with_content(chain)
-        except Refused:
+        if chain is not None:
+            try:
+                return self._with_content(chain)
+            except Refused as error:
+                _LOG.warning("what the rotated key signed last is not what was approved: %s", error.message)
+        found = self.by_snapshot(root, snapshots, timestamp_version)
+        if found is None and chain is not None:
             content = self._known.content if self._known is not None else None
-            return Live(self._live.trusted, self._live.targets_length, self._live.etag, chain, content)
+            return replace(self._live, chain=chain, content=content)
+        return found
 
     def _chain(self, root: Root, timestamp: Timestamp | None) -> Chain | None:
         known = self._known.chain if self._known is not None else None
@@ -195,12 +202,11 @@ class _LiveReader:
             return None
 
     def _with_content(self, chain: Chain) -> Live:
-        live = self._live
         base = self._known.content if self._known is not None else None
         files = ChainFiles(chain, self._read)
         # By the trust it was published under: what a ceremony changed since is for the next snapshot.
         content = verify_content(files, files.trust(), now=self._now, base=base)
-        return Live(live.trusted, live.targets_length, live.etag, chain, content)
+        return replace(self._live, chain=chain, content=content)
 
 
 def check_mark(live: Live, mark: Mark) -> None:
@@ -232,6 +238,12 @@ def _claimed(data: bytes) -> int:
     except DeserializationError:
         return 1
     return version if version < _ABSURD else 1
+
+
+def _snapshots(store: Store, mark: Mark) -> tuple[int, ...]:
+    """Name the versions of snapshots in the store, the newest first, none below the mark."""
+    versions = [int(match.group(1)) for name in store.list("metadata/") if (match := _SNAPSHOT.fullmatch(name))]
+    return tuple(sorted((version for version in versions if version >= mark.snapshot), reverse=True)[:_MOST_CANDIDATES])
 
 
 def _length(store: Store, name: str) -> int:

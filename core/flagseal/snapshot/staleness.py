@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from flagseal.history.head import next_change
+from flagseal.history import next_change
 from flagseal.model.errors import FlagsealError
 from flagseal.model.loader import parse_body
 from flagseal.model.policy_set import load_policies

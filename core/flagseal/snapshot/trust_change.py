@@ -9,8 +9,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
-from flagseal.history.building import build
-from flagseal.history.replay import replay
+from flagseal.history import build, replay
 from flagseal.model.errors import SnapshotError
 from flagseal.snapshot.ceremony import put_targets, put_trust, trusted
 from flagseal.snapshot.content import head_at, history_entries
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     from securesystemslib.signer import Signer
 
     from flagseal.approval.trust import Trust
-    from flagseal.history.building import Build
-    from flagseal.history.head import Head
+    from flagseal.history import Build, Head
     from flagseal.model.document import Document
     from flagseal.snapshot.ceremony import Trusted
     from flagseal.snapshot.content import Content, Files

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from flagseal.evaluation.outcome import Metadata
-    from flagseal.history.head import Head
+    from flagseal.history import Head
     from flagseal.model.canonical import Json
 
     Clock = Callable[[], datetime]
