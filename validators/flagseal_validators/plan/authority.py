@@ -8,7 +8,7 @@ from flagseal.model.policies import OWNER_ROLE
 from flagseal.policy.membership import holders, members
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from datetime import datetime
 
     from flagseal.model.policies import PolicyRow, PolicySet
@@ -17,22 +17,23 @@ if TYPE_CHECKING:
     """Person, the role in words, where and what."""
 
 
-def authority(before: PolicySet, after: PolicySet, now: datetime) -> tuple[str, ...]:
+def authority(before: PolicySet, after: PolicySet, owners: Collection[str], now: datetime) -> tuple[str, ...]:
     """Say, person by person, what they can newly approve and what no longer, and which rows ask for something else.
 
     Args:
         before: The policies in force.
         after: Those that the change leads to.
+        owners: Teams that own a flag; of others nobody is an owner of anything.
         now: When memberships count.
     """
-    old, new = frozenset(_powers(before, now)), frozenset(_powers(after, now))
+    old, new = (frozenset(_powers(policies, owners, now)) for policies in (before, after))
     sentences = [*_told(new - old, "can now approve"), *_told(old - new, "can no longer approve")]
     return (*sentences, *_rows(before, after))
 
 
-def _powers(policies: PolicySet, now: datetime) -> Iterator[Power]:
+def _powers(policies: PolicySet, owners: Collection[str], now: datetime) -> Iterator[Power]:
     organisation = policies.organisation
-    teams = {team: members(organisation, team, now) for team in organisation.teams}
+    teams = {team: members(organisation, team, now) for team in organisation.teams if team in owners}
     for where, environments, row in _places(policies):
         for asked in row.approvals:
             if asked.role == OWNER_ROLE:

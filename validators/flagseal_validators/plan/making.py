@@ -94,7 +94,7 @@ class _Making:
     def authority(self, subjects: Sequence[str]) -> tuple[str, ...]:
         if self._later is None or not any(subject.partition("/")[0] not in NAMESPACED_KINDS for subject in subjects):
             return ()
-        return authority(self._policies, self._later, self._facts.clock)
+        return authority(self._policies, self._later, _owners(self._before, self._after), self._facts.clock)
 
     def environments(self, decision: Decision) -> tuple[EnvironmentPlan, ...]:
         return tuple(
@@ -188,6 +188,15 @@ def _changes(before: _Side, after: _Side, label: Label) -> tuple[str, ...]:
     if before.off and not after.off:
         return (f"switched on again: {summary(other, label)}",)
     return changes(one, other, label)
+
+
+def _owners(*states: State) -> frozenset[str]:
+    found = (document for state in states for document in state.documents.values())
+    return frozenset(
+        str(document.spec["owner"])
+        for document in found
+        if document.kind == "FlagDefinition" and isinstance(document.spec, dict)
+    )
 
 
 def _policies_after(after: State) -> PolicySet | None:

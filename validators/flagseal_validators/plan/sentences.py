@@ -17,7 +17,7 @@ from flagseal.model.flag import Serve
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from flagseal.evaluation.resolved import ResolvedCondition, ResolvedFlag
+    from flagseal.evaluation.resolved import ResolvedCondition, ResolvedFlag, ResolvedRule
     from flagseal.model.canonical import Json
 
     Label = Callable[[str], str]
@@ -43,6 +43,7 @@ class Clause:
         outcome: What it serves, at the end of its schedule if it has one.
         start: What a schedule serves at its beginning; None for a rule that is no schedule.
         first: Whether nothing comes before it, so that "the others" are everyone.
+        rules: The rules it stands for.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Clause:
     outcome: Serve | ResolvedSplit
     start: Serve | ResolvedSplit | None
     first: bool
+    rules: tuple[ResolvedRule, ...]
 
 
 def summary(flag: ResolvedFlag, label: Label) -> str:
@@ -116,7 +118,7 @@ def clauses(flag: ResolvedFlag) -> tuple[Clause, ...]:
         name = last.name
         if any(name == clause.name for clause in found):
             name = f"{name} ({len(found)})"  # grants that name a variant come as a rule before their rule
-        found.append(Clause(name, when, times, last.outcome, start, first=not found))
+        found.append(Clause(name, when, times, last.outcome, start, not found, tuple(rules)))
     return tuple(found)
 
 
@@ -246,10 +248,10 @@ def _value(value: Json) -> str:
 
 
 def _changed(before: Clause, after: Clause, flag: ResolvedFlag, label: Label) -> Iterator[str]:
+    if repr(before.rules) == repr(after.rules):
+        return
     same_outcome = (before.outcome, before.start) == (after.outcome, after.start)
     same_when = repr(before.when) == repr(after.when)
-    if same_outcome and same_when and before.times == after.times:
-        return
     if same_outcome and before.times == after.times and (moved := _moved_members(before, after)) is not None:
         path, added, gone = moved
         served = _shares(after, flag, label)
@@ -268,7 +270,11 @@ def _changed(before: Clause, after: Clause, flag: ResolvedFlag, label: Label) ->
             told = shares[1] if shares[0] == shares[1] else f"{shares[1]} instead of {old}"
             yield f"{told} of {_whom(after)}{_by(after.outcome)}{drawn}"
             return
-    yield f"{clause_text(after, flag, label)} instead of {clause_text(before, flag, label)}{drawn}"
+    texts = clause_text(before, flag, label), clause_text(after, flag, label)
+    if texts[0] == texts[1] and not drawn:
+        yield f"{texts[1]}, in another way (the rule {after.name!r})"
+    else:
+        yield f"{texts[1]} instead of {texts[0]}{drawn}"
 
 
 def _drawn(before: Clause, after: Clause) -> str:

@@ -1,0 +1,254 @@
+"""What a plan finds out, beside its words."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from flagseal.evaluation import FlagSet
+from flagseal.history.manifest import Manifest
+from flagseal.model.policy_set import load_policies
+from flagseal.policy import decide
+from flagseal_validators.plan import as_record, as_text
+from tests.plan.making import effect, facts_of, planned, turned
+from tests.policy.company import (
+    APPROVALS,
+    CHECKOUT,
+    ENVIRONMENTS,
+    ORGANISATION,
+    POLICIES,
+    Company,
+    Spec,
+    documents,
+    edited,
+    flag,
+    orgs,
+    production,
+)
+
+COMPANY = Company.of({CHECKOUT: flag()})
+WIDER = {CHECKOUT: flag(environments=production([orgs("acme", "globex")]))}
+
+
+def split(weights: object, **more: object) -> Spec:
+    """Give production with one split."""
+    return production([{"name": "drawn", "split": weights, **more}])
+
+
+def test_the_decision_is_the_one_that_every_verifier_makes() -> None:
+    """The plan decides nothing by itself: its class, tier, missing approvals and time are policy's."""
+    made = planned(COMPANY, WIDER)
+    expected = decide(facts_of(COMPANY, WIDER), load_policies(COMPANY.accepted.values()))
+    assert made.decision is not None
+    assert made.decision.to_json() == expected.to_json()
+    assert [(entry.role, entry.candidates) for entry in made.decision.missing] == [
+        ("owner", ("alice",)),
+        ("release-manager", ("alice", "dora")),
+    ]
+    assert made.obstacles == ()
+
+
+def test_the_digests_are_those_that_a_statement_would_bind() -> None:
+    """Subjects by their digests, and the manifest before and after."""
+    made = planned(COMPANY, WIDER)
+    after = {**COMPANY.accepted, **documents(WIDER)}
+    assert made.manifest_before == Manifest.of(COMPANY.accepted).digest
+    assert made.manifest_after == Manifest.of(after).digest
+    (subject,) = made.subjects
+    assert (subject.before, subject.after) == (COMPANY.accepted[CHECKOUT].digest, after[CHECKOUT].digest)
+
+
+def test_a_removal_binds_the_tombstone() -> None:
+    """What is removed stays in the manifest, as its own removal."""
+    made = planned(COMPANY, {CHECKOUT: None})
+    (subject,) = made.subjects
+    assert subject.verb == "removes"
+    assert subject.after == documents({CHECKOUT: None})[CHECKOUT].digest
+
+
+def test_governance_is_told_apart_from_answers() -> None:
+    """A ticket changes no answer."""
+    made = planned(COMPANY, {CHECKOUT: flag(ticket="PAY-9")})
+    assert made.subjects[0].fields == ("ticket: none → PAY-9",)
+    assert effect(made).changes == ()
+    assert effect(made).change_class == "metadata"
+
+
+def test_no_change_needs_nobody() -> None:
+    """Two equal states have no plan to speak of."""
+    made = planned(COMPANY, {CHECKOUT: flag()})
+    assert made.decision is None
+    assert "nothing to approve" in as_text(made)
+
+
+def test_what_no_approval_heals_is_in_the_way() -> None:
+    """A missing approval is what a plan is for; a variant that staging does not serve is an obstacle."""
+    dark = flag(environments={**production(), "staging": {"default": "disabled"}})
+    company = Company.of({CHECKOUT: dark})
+    spec = {**dark, "environments": {**dark["environments"], "production": {"default": "enabled"}}}
+    made = planned(company, {CHECKOUT: spec})
+    assert any("staging does not serve yet" in obstacle for obstacle in made.obstacles)
+
+
+def test_a_role_that_nobody_can_fill_is_in_the_way() -> None:
+    """If everybody who could approve wrote a part of it, no waiting helps."""
+    made = planned(COMPANY, WIDER, author="alice bob")
+    assert any("nobody can give 1 × owner" in obstacle for obstacle in made.obstacles)
+
+
+# Rebucketing
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "share"),
+    [
+        (split({"enabled": 10, "disabled": 90}), split({"enabled": 20, "disabled": 80}), None),
+        (split({"enabled": 50, "disabled": 50}), split({"enabled": 50, "disabled": 50}, salt="new"), 0.5),
+        (split({"enabled": 50, "disabled": 50}), split({"enabled": 50, "disabled": 50}, by="org"), 0.5),
+        (
+            split([{"variant": "enabled", "weight": 1}, {"variant": "disabled", "weight": 3}]),
+            split([{"variant": "disabled", "weight": 3}, {"variant": "enabled", "weight": 1}]),
+            0.5,
+        ),
+    ],
+    ids=["a wider arm alone", "another salt", "another attribute", "the arms turned round"],
+)
+def test_people_who_move_though_no_weight_did_are_flagged(before: Spec, after: Spec, share: float | None) -> None:
+    """A wider arm takes from the safe variant only; whatever draws anew is said, with the share that moves."""
+    found = turned(before, after)
+    assert [float(drawn.share) for drawn in found.rebucketed] == ([] if share is None else [share])
+
+
+def test_an_arm_in_the_middle_that_grows_pushes_its_neighbour() -> None:
+    """In list form, order counts: widening the first arm moves people from the second to the third."""
+    thirds = [{"variant": name, "weight": 1} for name in ("a", "b", "c")]
+    variants = {"a": "A", "b": "B", "c": "C"}
+    before = flag(variants=variants, safeVariant="c", environments=split(thirds) | {"production": {"default": "c"}})
+    before["environments"]["production"] = {"default": "c", "rules": [{"name": "drawn", "split": thirds}]}
+    before["environments"].pop("staging")
+    wider = [{**thirds[0], "weight": 2}, thirds[1], thirds[2]]
+    after = edited(before, lambda spec: spec["environments"]["production"]["rules"][0].update(split=wider))
+    (drawn,) = effect(planned(Company.of({CHECKOUT: before}), {CHECKOUT: after})).rebucketed
+    contexts = [{"targetingKey": f"user-{number}"} for number in range(4000)]
+    moved = share_that_moved(before, after, contexts)
+    # The weights ask for 1/6 to move (to the first arm); the rest of what moves is what the plan reports.
+    assert float(drawn.share) == pytest.approx(moved - 1 / 6, abs=0.03)
+
+
+def share_that_moved(before: Spec, after: Spec, contexts: list[dict[str, str]]) -> float:
+    """Count how many contexts change variant, by the evaluator itself."""
+    sets = []
+    for spec in (before, after):
+        arms = spec["environments"]["production"]["rules"][0]["split"]
+        key = {"cat": ["new-checkout", {"var": "targetingKey"}]}
+        logic = {"fractional": [key, *([arm["variant"], arm["weight"]] for arm in arms)]}
+        body = {"state": "ENABLED", "variants": spec["variants"], "defaultVariant": "c", "targeting": logic}
+        sets.append(FlagSet.load({"flags": {"f": body}}))
+    differ = sum(sets[0].evaluate("f", it).variant != sets[1].evaluate("f", it).variant for it in contexts)
+    return differ / len(contexts)
+
+
+def test_another_way_of_hashing_draws_every_split_anew() -> None:
+    """Bucketing belongs to the environment, so the flags are reported though no flag is in the diff."""
+    company = Company.of({CHECKOUT: flag(environments=split({"enabled": 50, "disabled": 50}))})
+    hashing = edited(ENVIRONMENTS, lambda spec: spec["environments"]["production"].update(bucketing="v3"))
+    found = effect(planned(company, {"EnvironmentList/environments": hashing}))
+    assert [(drawn.cause, float(drawn.share)) for drawn in found.rebucketed] == [
+        ("splits hash by v3 instead of v2", 0.5)
+    ]
+
+
+# Recorded contexts
+
+
+def test_recorded_contexts_are_counted_by_rule_and_by_group() -> None:
+    """Who changes, by which rule, in which organisation: exactly those whom the change names."""
+    contexts = [{"targetingKey": f"u{number}", "org": org} for number, org in enumerate(["acme", "globex"] * 50)]
+    contexts.append({"targetingKey": "nobody"})
+    made = planned(COMPANY, WIDER, contexts=contexts, group_by=["org"])
+    replay = made.environments[0].replay
+    assert replay is not None
+    assert (replay.changed, replay.total) == (50, 101)
+    (moved,) = replay.flags[0].by_rule
+    assert (moved.rules, moved.variants, moved.count) == (("default", "pilots"), ("disabled", "enabled"), 50)
+    assert [(group.value, group.changed, group.total) for group in replay.groups["org"]] == [("globex", 50, 50)]
+
+
+def test_contexts_are_evaluated_when_the_change_takes_effect() -> None:
+    """Both sides are asked at the same instant: a schedule that moves by itself is not the change's doing."""
+    rule = orgs("acme", **{"from": "2026-11-23T09:00:00Z"})
+    company = Company.of({CHECKOUT: flag(environments=production([rule]))})
+    wider = production([{**rule, "when": {"org": {"in": ["acme", "globex"]}}}])
+    made = planned(company, {CHECKOUT: flag(environments=wider)}, contexts=[{"org": "acme"}, {"org": "globex"}])
+    replay = made.environments[0].replay
+    assert replay is not None
+    assert replay.changed == 1
+
+
+def test_a_change_of_a_value_from_true_to_one_is_a_change() -> None:
+    """Python takes them for equal, and no application does."""
+    spec = flag(variants={"enabled": True, "disabled": False})
+    other = flag(variants={"enabled": 1, "disabled": 0})
+    made = planned(Company.of({CHECKOUT: spec}), {CHECKOUT: other}, contexts=[{"org": "acme"}, {}])
+    replay = made.environments[0].replay
+    assert replay is not None
+    assert replay.changed == 2
+
+
+# Policies
+
+
+def test_a_new_member_is_named_with_what_they_can_approve() -> None:
+    """The plan of a policy says who gains what."""
+    joined = edited(ORGANISATION, lambda spec: spec["teams"]["team-security"]["members"].append("mallory"))
+    made = planned(COMPANY, {"Organisation/organisation": joined})
+    gained = ["toward-safe of policies", "widen of high-risk flags in production", "widen of policies"]
+    assert made.authority == (f"mallory can now approve, as security: {', '.join(gained)}",)
+
+
+def test_a_removed_member_is_named_with_what_they_lose() -> None:
+    """The way back is told as well."""
+    left = edited(ORGANISATION, lambda spec: spec["teams"]["team-security"]["members"].remove("grace"))
+    made = planned(COMPANY, {"Organisation/organisation": left})
+    assert [line.split(":")[0] for line in made.authority] == ["grace can no longer approve, as security"]
+    assert made.decision is not None
+    assert made.decision.policy_class == "toward-safe"
+
+
+def test_a_row_that_asks_for_less_is_told() -> None:
+    """Nobody joins or leaves, and still a change passes that would not have."""
+    rows = edited(APPROVALS, lambda spec: spec["tiers"]["sensitive"]["production"]["widen"]["approvals"].pop())
+    made = planned(COMPANY, {"ApprovalPolicy/approvals": rows})
+    assert any(
+        line.startswith("tiers.sensitive.production.widen: asks for 1 × owner,") and "release-manager" in line
+        for line in made.authority
+    )
+    assert any("alice can no longer approve, as release-manager" in line for line in made.authority)
+
+
+def test_policies_that_contradict_themselves_are_in_the_way() -> None:
+    """The plan says so, and does not fail."""
+    broken = edited(ORGANISATION, lambda spec: spec["teams"]["team-security"]["members"].append("nobody"))
+    made = planned(COMPANY, {"Organisation/organisation": broken})
+    assert made.authority == ()
+    assert any("nobody" in obstacle for obstacle in made.obstacles)
+
+
+def test_what_does_not_compile_is_in_the_way() -> None:
+    """A dangling reference has no effect to be told, and the plan says what is wrong."""
+    dangling = flag(environments=production([{"name": "x", "when": {"segment": "gone"}, "serve": "enabled"}]))
+    made = planned(COMPANY, {CHECKOUT: dangling})
+    assert any("segment" in obstacle for obstacle in made.obstacles)
+    as_text(made)
+
+
+def test_every_plan_renders_as_text_and_as_json() -> None:
+    """Both renderers take whatever a plan holds, and JSON is JSON."""
+    changes = {**WIDER, "ApprovalPolicy/approvals": POLICIES["ApprovalPolicy/approvals"]}
+    made = planned(COMPANY, changes, contexts=[{"org": "globex"}], group_by=["org", "user.plan"])
+    text = as_text(made)
+    assert "payments/new-checkout: on for organisation acme, otherwise off; now also on for organisation globex" in text
+    assert "1 × owner (team-payments): alice" in text
+    assert "contexts 1 of 1" in text
+    assert json.loads(json.dumps(as_record(made)))["environments"]["production"]["contexts"]["changed"] == 1

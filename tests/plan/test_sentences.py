@@ -1,0 +1,137 @@
+"""What a plan says, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+
+from flagseal.evaluation.compile import compile_flag
+from flagseal.evaluation.resolve import resolve_flag
+from flagseal_validators.plan.sentences import changes, on_or_off, summary
+from tests.evaluation.world import ENVIRONMENT, catalogue, worlds
+from tests.plan.making import effect, planned, turned
+from tests.policy.company import CHECKOUT, Company, flag, orgs, production
+
+if TYPE_CHECKING:
+    from flagseal.evaluation.resolved import ResolvedFlag
+    from flagseal.model.document import Document
+
+TENTH = {"name": "tenth", "split": {"enabled": 10, "disabled": 90}, "by": "org"}
+
+
+def test_an_organisation_more_is_one_short_sentence() -> None:
+    """The example of the design: on for somebody, and now also for somebody else."""
+    found = turned(production([orgs("acme", "globex")]), production([orgs("acme", "globex", "initech"), TENTH]))
+    assert found.before == "on for 2 organisations (acme, globex), otherwise off"
+    assert found.changes == (
+        "also on for organisation initech",
+        "also on for 10 % of the others (by org)",
+    )
+
+
+def test_an_organisation_less_is_named() -> None:
+    """Taking somebody out is told as that."""
+    found = turned(production([orgs("acme", "globex")]), production([orgs("acme")]))
+    assert found.changes == ("no longer on for organisation globex",)
+    assert found.change_class == "toward-safe"
+
+
+def test_a_share_that_grows_names_both() -> None:
+    """The reader sees from where to where."""
+    wider = {**TENTH, "split": {"enabled": 25, "disabled": 75}}
+    found = turned(production([TENTH]), production([wider]))
+    assert found.changes == ("on for 25 % instead of 10 % of everyone (by org)",)
+
+
+def test_the_kill_switch_is_told_as_one() -> None:
+    """Switching off keeps the rest, and says so."""
+    found = turned(production([orgs("acme")]), production([orgs("acme")], off=True))
+    assert found.changes == ("switched off: off for everyone, and the rest is kept for later",)
+    back = turned(production([orgs("acme")], off=True), production([orgs("acme")]))
+    assert back.changes == ("switched on again: on for organisation acme, otherwise off",)
+
+
+def test_a_rule_before_others_says_before_which() -> None:
+    """First match wins, so the place of a rule is part of what it does."""
+    new = {"name": "beta", "when": {"plan": "beta"}, "serve": "enabled"}
+    found = turned(production([TENTH]), production([new, TENTH]))
+    assert found.changes == ("on for those where plan is beta, before the rule 'tenth' is looked at",)
+
+
+def test_a_ramp_is_one_sentence() -> None:
+    """A schedule of many steps is told by its beginning and its end."""
+    ramp = {
+        "name": "ramp",
+        "ramp": {
+            "variant": "enabled",
+            "from": 10,
+            "to": 50,
+            "start": "2026-11-30T09:00:00Z",
+            "end": "2026-12-14T09:00:00Z",
+            "steps": 4,
+        },
+    }
+    found = turned(production([orgs("acme")]), production([orgs("acme"), ramp]))
+    assert found.changes == (
+        "also on for 10 % growing to 50 % of the others from 2026-11-30 09:00 UTC to 2026-12-14 09:00 UTC",
+    )
+
+
+def test_a_value_a_default_and_raw_targeting_are_told() -> None:
+    """Whatever else decides an answer has its sentence."""
+    spec = flag(variants={"high": 9, "low": 1}, safeVariant="low", environments={"production": {"default": "low"}})
+    changed = {**spec, "variants": {"high": 9, "low": 2}, "environments": {"production": {"default": "high"}}}
+    found = effect(planned(Company.of({CHECKOUT: spec}), {CHECKOUT: changed}))
+    assert found.changes == ("2 instead of 1 as the value of low", "high instead of low for everyone else")
+    raw = {"production": {"default": "low", "targeting": {"if": [{"var": "beta"}, "high", None]}}}
+    found = effect(planned(Company.of({CHECKOUT: spec}), {CHECKOUT: {**spec, "environments": raw}}))
+    assert found.changes == ("other raw targeting (nobody can say whom it moves)",)
+
+
+def test_a_new_flag_and_a_removed_one_say_what_applications_get() -> None:
+    """Creation tells everything, deletion tells that the application's own default counts."""
+    company = Company.of({CHECKOUT: flag()})
+    other = "FlagDefinition/payments/other"
+    spec = flag(environments=production([orgs("acme")]))
+    assert effect(planned(company, {other: spec})).changes == ("served here: on for organisation acme, otherwise off",)
+    assert effect(planned(company, {CHECKOUT: None})).changes == (
+        "no longer served here: applications get their own default",
+    )
+
+
+def test_a_flag_that_changes_through_a_segment_names_the_segment() -> None:
+    """The flag is not in the diff, and the plan leads to what is."""
+    segment = "Segment/payments/pilots"
+    uses = flag(environments=production([{"name": "pilots", "when": {"segment": "pilots"}, "serve": "enabled"}]))
+    company = Company.of({CHECKOUT: uses, segment: {"when": {"org": {"in": ["acme"]}}}})
+    found = effect(planned(company, {segment: {"when": {"org": {"in": ["acme", "globex"]}}}}))
+    assert found.flag == "payments/new-checkout"
+    assert found.causes == (segment,)
+    assert found.changes == ("also on for organisation globex",)
+
+
+def test_a_switch_keeps_the_names_of_its_variants_where_on_would_mislead() -> None:
+    """Only true and false have the words on and off, and only as long as both sides agree."""
+    assert on_or_off(None)("enabled") == "enabled"
+
+
+def resolved(documents: tuple[Document, ...]) -> ResolvedFlag:
+    """Resolve the main flag of a world."""
+    index = catalogue(documents)
+    return resolve_flag(index.flags["payments/main"], ENVIRONMENT, index)
+
+
+@given(worlds(), worlds())
+def test_nothing_that_is_served_changes_without_a_sentence(
+    one: tuple[Document, ...], other: tuple[Document, ...]
+) -> None:
+    """A plan that is silent about a flag has compared equal content; and equal content makes it silent."""
+    before, after = resolved(one), resolved(other)
+    label = on_or_off(before, after)
+    definitions = [catalogue(documents).flags["payments/main"] for documents in (one, other)]
+    same = compile_flag(before, definitions[0], None) == compile_flag(after, definitions[1], None)
+    if not same:
+        assert changes(before, after, label)
+    assert changes(before, before, label) == ()
+    assert summary(before, label)
