@@ -1,7 +1,7 @@
 """What the relay counts, and how Prometheus reads it.
 
-Counting happens in the event loop's thread only, on plain integers, since an evaluation takes about as long as one
-locked counter of the client library would. The library comes in when somebody asks.
+Each counter is counted in one thread, nearly all in the event loop's, on plain integers, since an evaluation takes
+about as long as one locked counter of the client library would. The library comes in when somebody asks.
 
 Labels never come from a request: a flag that is not served counts under no name, and the number of series is bounded.
 """
@@ -80,6 +80,10 @@ class Metrics:
         self.refreshes = Cell()
         self.dropped_subscribers = Cell()
         self.turned_away_subscribers = Cell()
+        # Those of the sync protocol are counted in its threads, under its lock.
+        self.sync_subscribers = Cell()
+        self.dropped_sync_subscribers = Cell()
+        self.turned_away_sync_subscribers = Cell()
 
     def evaluation(self, flag: str, variant: str | None, reason: str | None) -> Cell:
         """Give the counter of one outcome of one served flag."""
@@ -141,6 +145,16 @@ class Metrics:
                 "flagseal_event_subscribers_refused",
                 "Event streams refused for want of room.",
                 self.turned_away_subscribers,
+            ),
+            (
+                "flagseal_sync_subscribers_dropped",
+                "flagd sync streams ended since nobody read them.",
+                self.dropped_sync_subscribers,
+            ),
+            (
+                "flagseal_sync_subscribers_refused",
+                "flagd sync streams refused for want of room.",
+                self.turned_away_sync_subscribers,
             ),
         )
         return [

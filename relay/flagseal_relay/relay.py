@@ -68,6 +68,7 @@ class Relay:
         self._wake: asyncio.Event | None = None
         self._refreshing: Future[Outcome] | None = None
         self._ready = threading.Event()
+        self._followers: list[Callable[[], object]] = []
 
     @property
     def unready(self) -> str | None:
@@ -96,6 +97,14 @@ class Relay:
             loop.call_soon_threadsafe(wake.set)
         except RuntimeError:
             return  # The loop has just been closed.
+
+    def follow(self, told: Callable[[], object]) -> None:
+        """Have something called in the relay's thread each time :attr:`book` answers otherwise; it must not block."""
+        self._followers = [*self._followers, told]
+
+    def unfollow(self, told: Callable[[], object]) -> None:
+        """Have it called no more."""
+        self._followers = [one for one in self._followers if one != told]
 
     async def run(self) -> None:
         """Keep up with the source until cancelled."""
@@ -187,6 +196,8 @@ class Relay:
         if before is not None and before.tag == book.tag:
             return
         self.hub.publish(Event.of(book))
+        for told in self._followers:
+            told()
         facts = {"event": "snapshot", "version": book.view.version, "sequence": book.view.sequence, "stale": book.stale}
         _LOG.log(
             logging.WARNING if book.stale else logging.INFO,
@@ -207,6 +218,7 @@ class Relay:
         gauges = [
             ("ready", "1 once a verified snapshot is loaded.", float(self.book is not None)),
             ("event_subscribers", "Open event streams.", float(len(self.hub))),
+            ("sync_subscribers", "Open flagd sync streams.", self.metrics.sync_subscribers.count),
             (
                 "refresh_failing",
                 "1 while updates do not verify or cannot be fetched.",

@@ -45,13 +45,18 @@ def serve(relay: Relay, host: str = "127.0.0.1", port: int = PORT) -> Server:
     return server
 
 
-def listen(host: str = "127.0.0.1", port: int = PORT) -> socket.socket:
+def listen(host: str = "127.0.0.1", port: int = PORT, *, option: str = "--port") -> socket.socket:
     """Take the address, for a host that must know that it can be had before it does anything else.
+
+    Args:
+        host: As :func:`serve`.
+        port: As :func:`serve`.
+        option: How a person chooses another port.
 
     Raises:
         UsageError: As :func:`serve`.
     """
-    return _bind(_loopback(host), port)
+    return _bind(_loopback(host), port, option)
 
 
 class Server:
@@ -174,7 +179,7 @@ def _loopback(host: str) -> str:
     )
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, option: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -187,20 +192,21 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.settimeout(0)
     except (OSError, OverflowError) as error:
         listener.close()
-        raise _cannot_listen(host, port, error) from None
+        raise cannot_listen(host, port, error, option) from None
     return listener
 
 
-def _cannot_listen(host: str, port: int, error: OSError | OverflowError) -> UsageError:
+def cannot_listen(host: str, port: int, error: OSError | OverflowError, option: str) -> UsageError:
+    """Say why an address cannot be had."""
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
         return UsageError(
             f"{host}:{port} is taken: another program listens there.",
             code="PortTaken",
-            remedy="Stop it, or choose another port with --port (0 takes any free one).",
+            remedy=f"Stop it, or choose another port with {option} (0 takes any free one).",
         )
     reason = error.strerror if isinstance(error, OSError) else "a port is a number from 0 to 65535"
     return UsageError(
         f"The relay cannot listen on {host}:{port}: {reason}.",
         code="CannotListen",
-        remedy="Choose another port with --port (0 takes any free one).",
+        remedy=f"Choose another port with {option} (0 takes any free one).",
     )

@@ -1,7 +1,7 @@
 """What the relay needs of whoever verifies its snapshots, and no more.
 
 :class:`flagseal.snapshot.client.SnapshotClient` is the one that does it in production. The relay takes flags from
-nowhere else: it never parses a flag document, and so can never serve one that was not verified.
+nowhere else: it reads no file, asks no API, and so can never serve what was not verified.
 """
 
 from __future__ import annotations
@@ -27,8 +27,32 @@ class Flags(Protocol):
         ...
 
 
+class SafeAnswer(Protocol):
+    """What a flag serves once its snapshot is too old for its tier."""
+
+    @property
+    def tier(self) -> str:
+        """Its risk tier."""
+        ...
+
+    @property
+    def variant(self) -> str:
+        """Its safe variant's name."""
+        ...
+
+
 class Namespace(Protocol):
     """One namespace of a verified snapshot."""
+
+    @property
+    def flags(self) -> bytes:
+        """Its compiled flagd document, byte for byte as published."""
+        ...
+
+    @property
+    def safe_answers(self) -> Mapping[str, SafeAnswer]:
+        """The safe answer of each key."""
+        ...
 
     @property
     def flag_set(self) -> Flags:

@@ -75,7 +75,7 @@ class Up:
         self.data.joinpath("up.json").unlink(missing_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [str(FLAGSEAL), "up", "--repo", str(self.repository), "--port", "0", *self.options],
+                [str(FLAGSEAL), "up", "--repo", str(self.repository), "--port", "0", "--sync-port", "0", *self.options],
                 cwd=self.home,
                 env=environment_of(self.home),
                 stdout=log,

@@ -16,6 +16,7 @@ from flagseal_relay.relay import Relay
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from flagseal.snapshot.verified import SafeAnswer
     from flagseal_relay.source import Files, Outcome, View
 
 AS_OF = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
@@ -68,12 +69,14 @@ class MemoryNamespace:
 
     flag_set: FlagSet
     etag: str
+    flags: bytes
+    safe_answers: Mapping[str, SafeAnswer] = field(default_factory=dict)
 
     @classmethod
     def of(cls, flags: Mapping[str, Any], name: str = "payments") -> MemoryNamespace:
         """Load flags as the client does."""
         document = json.dumps({"flags": flags, "metadata": {"flagSetId": name, "environment": "production"}})
-        return cls(FlagSet.load(document), f"{name}:{hash(document)}")
+        return cls(FlagSet.load(document), f"{name}:{hash(document)}", document.encode())
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ from flagseal_operator.git_source import GitSource
 from flagseal_operator.runner import Runner
 from flagseal_relay.relay import Relay
 from flagseal_relay.serve import PORT, Server, listen
+from flagseal_relay.sync.server import PORT as SYNC_PORT
+from flagseal_relay.sync.server import SyncServer
 
 if TYPE_CHECKING:
     import socket
@@ -48,14 +50,36 @@ _READY_SECONDS: Final = 60.0
 @click.option("--environment", "-e", default="production", show_default=True, metavar="NAME")
 @click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address; others would need tokens.")
 @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--sync-port",
+    type=click.IntRange(0, 65535),
+    default=SYNC_PORT,
+    show_default=True,
+    help="Where flagd and its in-process providers sync (gRPC). 0 takes a free one.",
+)
+@click.option("--no-sync", is_flag=True, help="Do not answer flagd's sync protocol.")
 @click.option("--once", is_flag=True, help="Publish what is approved, and end without answering anybody.")
 @data_option
-def up_command(*, repo: Path | None, environment: str, host: str, port: int, once: bool, data: Path | None) -> None:
+def up_command(
+    *,
+    repo: Path | None,
+    environment: str,
+    host: str,
+    port: int,
+    sync_port: int,
+    no_sync: bool,
+    once: bool,
+    data: Path | None,
+) -> None:
     """Watch a flag repository, verify approvals, publish signed snapshots, and answer applications."""
     repository = find_repository(repo) if repo is not None else _demo()
     folder = data_folder(repository, environment, data)
     git = FlagRepository(repository)
-    with _listening(host, port, wanted=not once) as listener, _alone(folder):
+    with (
+        _listening(host, port, wanted=not once) as listener,
+        _syncing(host, sync_port, wanted=not (once or no_sync)) as sync,
+        _alone(folder),
+    ):
         founded = found_or_read(git, folder, environment)
         if founded.newly:
             note(f"Trusting commit {founded.trust.genesis.commit[:12]} of {founded.trust.ref} as the beginning.")
@@ -75,7 +99,10 @@ def up_command(*, repo: Path | None, environment: str, host: str, port: int, onc
             runner = Runner(engine, watch=source.fingerprint, published=relay.notify)
             with Server(relay, listener) as server:
                 server.start()
-                _run(runner, relay, server, folder)
+                if sync is not None:
+                    sync.start(relay)
+                _run(runner, relay, folder, _addresses(server, sync))
+                note(_ready(server, sync))
                 note(_tour(repository, environment, server.port, demo=repo is None))
                 _until_stopped(runner)
             note("Stopped. Start again to go on where this ended.")
@@ -96,7 +123,16 @@ def _tour(repository: Path, environment: str, port: int, *, demo: bool) -> str:
     tour = (
         demo_tour(repository, port) if is_demo and environment == "production" else repository_tour(port, environment)
     )
-    return f"\nReady on http://127.0.0.1:{port}. In another terminal:\n\n{tour}\nCtrl-C stops.\n"
+    return f"In another terminal:\n\n{tour}\nCtrl-C stops.\n"
+
+
+def _ready(server: Server, sync: SyncServer | None) -> str:
+    also = f"; flagd sync on {sync.address}" if sync is not None else ""
+    return f"\nReady on {server.url}{also}."
+
+
+def _addresses(server: Server, sync: SyncServer | None) -> dict[str, str]:
+    return {"url": server.url} if sync is None else {"url": server.url, "sync": sync.address}
 
 
 @contextmanager
@@ -107,6 +143,16 @@ def _listening(host: str, port: int, *, wanted: bool) -> Iterator[socket.socket 
         return
     with listen(host, port) as listener:
         yield listener
+
+
+@contextmanager
+def _syncing(host: str, port: int, *, wanted: bool) -> Iterator[SyncServer | None]:
+    """Take the address of flagd's sync protocol, if it is wanted."""
+    if not wanted:
+        yield None
+        return
+    with SyncServer(host, port) as sync:
+        yield sync
 
 
 @contextmanager
@@ -139,9 +185,9 @@ def _remove_empty(folders: list[Path]) -> None:
             return
 
 
-def _run(runner: Runner, relay: Relay, server: Server, folder: DataFolder) -> None:
+def _run(runner: Runner, relay: Relay, folder: DataFolder, addresses: dict[str, str]) -> None:
     """Start building, and wait until the relay answers from what was built."""
-    folder.address.write_text(json.dumps({"url": server.url}), "utf-8")
+    folder.address.write_text(json.dumps(addresses), "utf-8")
     runner.start()
     if not relay.wait_until_ready(_READY_SECONDS):
         if runner.failure is not None:
