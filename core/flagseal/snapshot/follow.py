@@ -178,7 +178,7 @@ class Follower:
 
     def _delay(self, failures: int) -> float:
         """Give the seconds to wait: half of it certain, half of it random."""
-        most: float = min(self._longest_wait, self._retry * 2.0 ** min(failures, 16))
+        most: float = min(self._longest_wait, self._retry * 2.0 ** min(max(0, failures - 1), 16))
         return most * self._random.uniform(0.5, 1.0)
 
     def _listen(self) -> None:
