@@ -195,16 +195,18 @@ def _content(statement: Statement, bundle: Bundle) -> dict[str, Document]:
             )
         if document.subject != subject:
             raise ApprovalError(f"{subject}: {document.subject} was delivered for it.", code="InvalidContent")
-        if document.digest != digest:
+        try:
+            # A copy of our own: what is hashed, decided on and kept is one value.
+            own = parse_body(document.body(), place=subject, allow_tombstone=True)
+        except InvalidDocuments as error:
+            raise ApprovalError(error.message, code="InvalidContent", remedy=error.remedy) from error
+        if own.digest != digest:
             raise ApprovalError(
-                f"{subject}: the content has the digest {document.digest[:19]}…, and {digest[:19]}… was approved.",
+                f"{subject}: the content has the digest {own.digest[:19]}…, and {digest[:19]}… was approved.",
                 code="DigestMismatch",
                 remedy="An edit after approval needs a new approval.",
             )
-        try:
-            documents[subject] = parse_body(document.body(), place=subject, allow_tombstone=True)
-        except InvalidDocuments as error:
-            raise ApprovalError(error.message, code="InvalidContent", remedy=error.remedy) from error
+        documents[subject] = own
     return documents
 
 
