@@ -81,3 +81,11 @@ def test_the_format_page_shows_the_sample_as_it_is() -> None:
 def without_comments(text: str) -> list[str]:
     """Give the lines of a YAML text that hold more than a comment, without it."""
     return [line for line in (re.sub(r"\s*#.*", "", line) for line in text.splitlines()) if line]
+
+
+def test_the_catalogue_of_attacks_names_tests_that_exist() -> None:
+    """Each test that docs/attacks.md points to is there."""
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", (TOP / "docs/attacks.md").read_text(encoding="utf-8"))
+    assert len(named) > 50
+    texts = {file: (TOP / "tests/attacks" / file).read_text(encoding="utf-8") for file, _ in named}
+    assert [f"{file}::{test}" for file, test in named if f"def {test}(" not in texts[file]] == []
