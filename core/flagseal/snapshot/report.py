@@ -108,7 +108,7 @@ def verify_repository(source: Reader | str, root: bytes, *, clock: Callable[[], 
         result = client.refresh()
         verified = client.current
     if verified is None or verified.head is None:
-        failed = Check("approval", passed=False, detail=f"{result.reason}: {result.message} {result.remedy}".rstrip())
+        failed = Check("client", passed=False, detail=f"{result.reason}: {result.message} {result.remedy}".rstrip())
         return Report((*checks, failed), chain, trust)
     head = verified.head
     statements = head.sequence - trust.genesis.sequence

@@ -99,7 +99,10 @@ class HttpSource(FetcherInterface):
         gap_seconds: float = _GAP_SECONDS,
         whole_seconds: float = _WHOLE_SECONDS,
     ) -> None:
-        parsed = urllib3.util.parse_url(url)
+        try:
+            parsed = urllib3.util.parse_url(url)
+        except urllib3.exceptions.LocationParseError:
+            parsed = urllib3.util.Url()
         if parsed.scheme not in {"http", "https"} or not parsed.host:
             raise UsageError(f"{url!r} is not a URL of a store", remedy="Give http://… or https://…, or a directory.")
         self.base = url if url.endswith("/") else f"{url}/"
