@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final
 
 from flagseal.model.errors import FlagsealError
+from flagseal.snapshot.follow import Follower
 from flagseal_relay.book import Book
 from flagseal_relay.events import Event, Hub
 from flagseal_relay.metrics import Metrics
@@ -38,6 +39,8 @@ class Relay:
         source: Verifies snapshots; the only place flags come from.
         files: The TUF repository's files, given out unchanged to clients that verify for themselves; None gives none.
         poll: Seconds between two looks for something newer; a notice (:meth:`notify`) does not wait for it.
+        upstream: The version stream of the relay that the source reads from, so that news come at once
+            (:func:`flagseal.snapshot.follow.events_beside`); None follows nobody.
         jitter: Share of ``poll`` by which each wait differs at random, so that many relays do not ask as one.
         clock: Unix seconds.
         hub: Makes the version stream; for other limits than the usual.
@@ -49,6 +52,7 @@ class Relay:
         *,
         files: Files | None = None,
         poll: float = 5.0,
+        upstream: str | None = None,
         jitter: float = 0.1,
         clock: Callable[[], float] = time.time,
         hub: Callable[[Metrics], Hub] = Hub,
@@ -59,6 +63,7 @@ class Relay:
         self.book: Book | None = None
         self._source = source
         self._poll = poll
+        self._upstream = upstream
         self._jitter = jitter
         self._clock = clock
         self._random = random.Random()  # noqa: S311 (spreads load, hides nothing)
@@ -113,6 +118,9 @@ class Relay:
         watch = asyncio.create_task(self._watch_staleness())
         # One thread: a client's cache directory has one user at a time.
         executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="flagseal-refresh")
+        follower = None if self._upstream is None else Follower(self._upstream, self.notify)
+        if follower is not None:
+            follower.start()
         try:
             self._adopt()  # What was verified before a restart is served before anybody is asked.
             while True:
@@ -122,6 +130,8 @@ class Relay:
         finally:
             watch.cancel()
             self._loop = self._wake = None
+            if follower is not None:
+                await asyncio.to_thread(follower.stop)
             # Whoever stops the relay closes the source next, and must not do so in the middle of a refresh.
             if self._refreshing is not None:
                 await asyncio.to_thread(wait, [self._refreshing], _LAST_REFRESH)

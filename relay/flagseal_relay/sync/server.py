@@ -34,7 +34,7 @@ _OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     # Clients may look after us as often: gRPC's default calls more than one ping in five minutes abuse.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 1_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
     ("grpc.max_connection_idle_ms", 300_000),  # Without a call.
 )
 
