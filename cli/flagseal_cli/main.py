@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "explain": ("explain", "Prove an answer: rule, snapshot, statement, people, policy, commit."),
     "init": ("init", "Write a flag repository."),
     "plan": ("plan", "What a change does, who must approve it, and when it may take effect."),
+    "policy": ("policy", "Test what the policies decide."),
     "rule": ("validate", "Explain a rule of the gate."),
     "snapshot": ("snapshot", "Verify or show a published snapshot."),
     "status": ("status", "What is in force, what waits, and for whom."),

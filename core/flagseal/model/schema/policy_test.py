@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flagseal.model.schema.envelope import document
 from flagseal.model.schema.vocabulary import (
     CHANGE_CLASSES,
+    SLUG,
     TIERS,
+    boolean,
+    exactly_one_of,
     instant,
     label,
     listing,
@@ -13,6 +18,64 @@ from flagseal.model.schema.vocabulary import (
     slug,
     text,
     word,
+)
+
+if TYPE_CHECKING:
+    from flagseal.model.schema.vocabulary import JsonSchema
+
+_PROOFS = listing(
+    "Which proof there is (default: keys).",
+    word("A proof.", ("forge", "keys")),
+    least=1,
+)
+
+_APPROVAL: JsonSchema = {
+    "type": ["string", "object"],
+    "description": "A person, or a person with the proof there is of this approval and when it was given.",
+    "pattern": SLUG,
+    "minLength": 1,
+    "maxLength": 63,
+    "properties": {
+        "person": slug("A person."),
+        "evidence": _PROOFS,
+        "at": instant("When the approval was given (RFC 3339, UTC); by default when it is decided."),
+    },
+    "required": ["person"],
+    "additionalProperties": False,
+}
+
+_DOCUMENT = exactly_one_of(
+    record(
+        "One document that changes, and how.",
+        {
+            "subject": text("Kind/namespace/name, or Kind/name for a policy.", longest=256),
+            "set": {
+                "type": "object",
+                "description": "What changes in its spec, as a JSON merge patch (RFC 7396): null removes a field.",
+            },
+            "remove": boolean("Whether it is removed."),
+        },
+        required=("subject",),
+    ),
+    "set",
+    "remove",
+)
+
+_CHANGE = exactly_one_of(
+    record(
+        "What is changed: by its class, made for the test; or by documents of this repository.",
+        {
+            "class": word("The class of the change.", CHANGE_CLASSES),
+            "documents": listing("Documents of this repository that change.", _DOCUMENT, least=1),
+            "tier": word("The tier of the flag.", TIERS),
+            "environment": label("The environment that the change touches."),
+            "owner": slug("The team that owns the flag."),
+            "policies": listing("Policy documents that change.", text("A kind.", longest=63)),
+            "ticket": text("The ticket the change carries.", longest=128),
+        },
+    ),
+    "class",
+    "documents",
 )
 
 POLICY_TEST = document(
@@ -30,28 +93,11 @@ POLICY_TEST = document(
                         "given": record(
                             "The change, the people and the time.",
                             {
-                                "change": record(
-                                    "What is changed.",
-                                    {
-                                        "class": word("The class of the change.", CHANGE_CLASSES),
-                                        "tier": word("The tier of the flag.", TIERS),
-                                        "environment": label("The environment that the change touches."),
-                                        "owner": slug("The team that owns the flag."),
-                                        "policies": listing(
-                                            "Policy documents that change.", text("A kind.", longest=63)
-                                        ),
-                                        "ticket": text("The ticket the change carries.", longest=128),
-                                    },
-                                    required=("class",),
-                                ),
+                                "change": _CHANGE,
                                 "author": slug("Who wrote it."),
                                 "contributors": listing("Who else wrote it.", slug("A person.")),
-                                "approvals": listing("Who approved it.", slug("A person.")),
-                                "evidence": listing(
-                                    "Which proof there is (default: keys).",
-                                    word("A proof.", ("forge", "keys")),
-                                    least=1,
-                                ),
+                                "approvals": listing("Who approved it.", _APPROVAL),
+                                "evidence": _PROOFS,
                                 "time": instant("When it is decided (RFC 3339, UTC)."),
                             },
                             required=("change",),
@@ -61,6 +107,8 @@ POLICY_TEST = document(
                             {
                                 "verdict": word("The verdict.", ("allow", "deny")),
                                 "missing": listing("Roles that are still missing.", slug("A role.")),
+                                "class": word("The strictest class.", CHANGE_CLASSES),
+                                "effectiveFrom": instant("From when it is in effect, where that is latest."),
                                 "rules": listing(
                                     "Ids of the rules that must have failed.", text("A rule's id.", longest=64)
                                 ),
