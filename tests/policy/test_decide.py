@@ -537,6 +537,14 @@ def test_a_flag_that_has_no_meaning_afterwards_is_refused() -> None:
     assert "nobody" in decision.failed[0].reason
 
 
+def test_a_flag_that_other_evaluators_could_not_read_is_refused() -> None:
+    """Its prerequisite splits by its own key, which means something else inside another flag."""
+    gate = flag(environments=production(targeting={"fractional": [["enabled", 50], ["disabled", 50]]}))
+    company = Company.of({CHECKOUT: flag(), "FlagDefinition/payments/gate": gate})
+    needing = flag(environments=production([orgs("acme")], requires=[{"flag": "gate", "variant": "enabled"}]))
+    assert failed(company.decide({CHECKOUT: needing}, "alice dora"), None) == {"compiles"}
+
+
 def test_a_grant_of_a_flag_that_does_not_exist_is_refused() -> None:
     """A binding that is written, and a flag that is removed under one."""
     binding = {
@@ -616,3 +624,16 @@ def test_the_facts_digest_says_whether_anything_was_different() -> None:
         COMPANY.pending("production", OFF).decide(WIDER, "alice").facts,
     ]
     assert len({base, *others}) == len(others) + 1
+    named = [COMPANY.decide(WIDER, "alice", head=head).facts for head in ("sha256:1", "sha256:2")]
+    assert len({base, *named}) == 3
+
+
+def test_a_flag_created_while_splits_begin_to_hash_otherwise_is_one_of_those_affected() -> None:
+    """And so is one that was there."""
+    rebucketed = edited(ENVIRONMENTS, lambda spec: spec["environments"]["production"].update(bucketing="v3"))
+    created = flag(riskTier="operational", owner="team-search")
+    decision = Company.of({CHECKOUT: flag()}).decide(
+        {"EnvironmentList/environments": rebucketed, "FlagDefinition/search/new": created}
+    )
+    assert decision.environments["production"].flags == ("payments/new-checkout", "search/new")
+    assert decision.environments["production"].owners == ("team-payments", "team-search")
