@@ -247,6 +247,22 @@ def test_a_window_that_never_opens_refuses() -> None:
     assert decision.environments["production"].effective_from is None
 
 
+def test_a_kill_switch_needs_no_proof_however_large_the_flag() -> None:
+    """Twelve lists to look into are more cases than anybody looks at; off is off."""
+    parts: list[Spec] = [{"roles": {"contains": f"role-{number}"}} for number in range(12)]
+    large = production([{"name": "large", "when": {"any": parts}, "serve": "enabled"}])
+    high = APPROVALS["tiers"]["high-risk"]["production"]
+    rows = edited(APPROVALS, lambda spec: spec["tiers"]["sensitive"].update(production={"widen": high["widen"]}))
+    company = Company.of({CHECKOUT: flag(environments=large)}, {**POLICIES, "ApprovalPolicy/approvals": rows})
+    large_off = edited(large, lambda sections: sections["production"].update(off=True))
+    decision = company.decide(
+        {CHECKOUT: flag(environments=large_off)}, "alice frank", evidence=BOTH, ticket="T-1", now=at("2026-12-26T03:00")
+    )
+    assert decision.environments["production"].change_class == "toward-safe"
+    assert decision.environments["production"].effective_from == at("2026-12-26T03:00")
+    assert decision.verdict == "allow"
+
+
 # schedule
 
 

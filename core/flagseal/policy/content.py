@@ -30,7 +30,8 @@ def class_of_content(before: ResolvedFlag, after: ResolvedFlag) -> tuple[ChangeC
     certain = tuple(_always_widens(before, after))
     if certain:
         return "widen", certain
-    if refines(after, before):
+    if _serves_only_safe(after) or refines(after, before):
+        # The kill switch comes first: it needs no proof, however much there was before.
         return "toward-safe", ("nobody can be served anything new but the safe variant",)
     grown = tuple(f"variant {variant} can be served to more contexts" for variant in grown_variants(before, after))
     return "widen", grown or ("it cannot be proven that nobody is served anything new",)

@@ -65,6 +65,11 @@ class Case:
         return tuple(each for each in self.judgement.changes if each.served_class is not None)
 
     @cached_property
+    def wider(self) -> tuple[FlagChange, ...]:
+        """Those of them by which somebody may be served something new; the others are proven not to."""
+        return tuple(each for each in self.content_changes if each.served_class == "widen")
+
+    @cached_property
     def widenings(self) -> tuple[tuple[int, FlagChange], ...]:
         """The later instants at which a flag widens anew, against what is in effect and what was accepted."""
         start = int(self.start.timestamp())
@@ -208,7 +213,7 @@ def _max_step(case: Case) -> Check:
     found: list[str] = []
     if case.row is not None and case.row.max_step is not None:
         start = int(case.start.timestamp())
-        for each in case.content_changes:
+        for each in case.wider:
             if each.after is not None:
                 before = at_instant(each.before, start) if each.before is not None else None
                 points = growth(before, at_instant(each.after, start))
@@ -242,7 +247,7 @@ def _staging_first(case: Case) -> Iterator[Check]:
     for place in earlier:
         absent = [
             f"{each.flag}: {variant}"
-            for each in case.content_changes
+            for each in case.wider
             if each.after is not None
             for variant in grown_variants(each.before, each.after)
             if not _served_in(case.change, each, variant, place)
@@ -278,7 +283,7 @@ def _served_in(change: Change, each: FlagChange, variant: str, place: str) -> bo
 
 
 def _with_clock(case: Case) -> Iterator[FlagChange]:
-    return (each for each in case.content_changes if each.after is not None and reads_the_clock(each.after))
+    return (each for each in case.wider if each.after is not None and reads_the_clock(each.after))
 
 
 def _time_matters(case: Case, window: ChangeWindow | None) -> bool:
