@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 OFFLINE_KEYS: Final = 3
 THRESHOLD: Final = 2
+_SHORT_IDENTITY: Final = len("git:") + 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ def found(
         )
     trust = Trust(
         repository_id=repository.identity,
-        repository_name=(repository.git.root or repository.git.git_dir).name,
+        # It is part of what reviewers sign, so every clone must give the same, whatever its folder is called.
+        repository_name=repository.identity[:_SHORT_IDENTITY],
         ref=ref,
         environment=environment,
         genesis=Genesis(commit, Manifest.of({document.subject: document for document in documents}).digest),

@@ -68,10 +68,15 @@ def initialise(folder: Path) -> None:
 
 def sign_commits_as(folder: Path, *, name: str, email: str, key: Path) -> None:
     """Give the repository an identity of its own whose commits are signed with an SSH key."""
+    run_git(folder, "config", "user.name", name)
+    run_git(folder, "config", "user.email", email)
+    sign_commits_with(folder, str(key))
+
+
+def sign_commits_with(folder: Path, key: str) -> None:
+    """Have git sign the repository's commits with an SSH key, as ``user.signingkey`` names it."""
     for setting, value in {
-        "user.name": name,
-        "user.email": email,
-        "user.signingkey": str(key),
+        "user.signingkey": key,
         "gpg.format": "ssh",
         "commit.gpgsign": "true",
         "tag.gpgsign": "true",

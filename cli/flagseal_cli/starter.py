@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _PERSON = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _PUBLIC_KEY_FIELDS: Final = 2
+_KEY_TYPES: Final = ("ssh-", "ecdsa-", "sk-")
 
 _FILES: Final = {
     ".gitignore": f"/{FOLDER}/\n",
@@ -149,7 +150,7 @@ def write_starter(folder: Path, *, person: str | None, public_key: Path | None, 
     Args:
         folder: Where; must be missing or empty.
         person: Id of the first person; None derives it from git's ``user.name``.
-        public_key: Their public SSH key; None takes git's ``user.signingkey``.
+        public_key: Their public SSH key; None takes git's ``user.signingkey``. Git is set to sign with it.
         now: The example's expiry is half a year later.
 
     Raises:
@@ -164,7 +165,7 @@ def write_starter(folder: Path, *, person: str | None, public_key: Path | None, 
             code="NoPerson",
             remedy="Say who you are with --person, or set git's user.name.",
         )
-    key = _public_key(public_key)
+    key, signing = _public_key(public_key)
     values = {
         "person": first,
         "name": name.replace("\\", "").replace('"', "'") or first,
@@ -180,6 +181,7 @@ def write_starter(folder: Path, *, person: str | None, public_key: Path | None, 
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(Template(text).substitute(values), "utf-8")
         gitsetup.initialise(building)
+        gitsetup.sign_commits_with(building, signing)
         if folder.exists():
             folder.rmdir()
         building.rename(folder)
@@ -199,22 +201,31 @@ def _approvals() -> str:
     return _APPROVALS_HEAD + rows + _POLICY_ROWS
 
 
-def _public_key(path: Path | None) -> str:
-    text = path.read_text("utf-8") if path is not None else _git_setting("user.signingkey")
-    text = text.removeprefix("key::").strip()
-    if text and not text.startswith(("ssh-", "ecdsa-", "sk-")):
-        found = Path(text).expanduser()
-        public = found if found.suffix == ".pub" else found.with_name(found.name + ".pub")
-        if not public.is_file():
-            raise UsageError(f"{public}: no public SSH key here", code="NoKey", remedy="Name it with --key.")
-        text = public.read_text("utf-8").strip()
-    if len(text.split()) < _PUBLIC_KEY_FIELDS or '"' in text or "\n" in text:
-        raise UsageError(
-            "no public SSH key to know you by",
-            code="NoKey",
-            remedy="Name one with --key ~/.ssh/id_ed25519.pub, or set git's user.signingkey.",
-        )
-    return text
+def _public_key(path: Path | None) -> tuple[str, str]:
+    """Find the public line of the first person's key, and what git is to sign with.
+
+    The private half may be what is named, as git allows: it is never taken, nor shown.
+    """
+    setting = _git_setting("user.signingkey") if path is None else str(path.resolve())
+    if line := _line(setting.removeprefix("key::")):
+        return line, setting
+    named = Path(setting).expanduser()
+    for file in (named, named.with_name(f"{named.name}.pub")) if setting else ():
+        if file.is_file() and (line := _line(file.read_bytes().decode("utf-8", "replace"))):
+            return line, str(file)
+    place = f"{path}: no public SSH key here, nor beside it" if path else "no public SSH key to know you by"
+    raise UsageError(
+        place,
+        code="NoKey",
+        remedy="Name one with --key ~/.ssh/id_ed25519.pub, or set git's user.signingkey.",
+    )
+
+
+def _line(text: str) -> str:
+    """Give the text if it is one line of a public SSH key that YAML can hold in quotes, else nothing."""
+    line = text.strip()
+    usable = line.startswith(_KEY_TYPES) and len(line.split()) >= _PUBLIC_KEY_FIELDS
+    return line if usable and not set(line) & set('"\\\n') else ""
 
 
 def _git_setting(name: str) -> str:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from flagseal.approval.authors import contributors
+from flagseal.model.policy_set import load_policies
+from flagseal.repository import FlagRepository
 from flagseal_cli.gitsetup import generate_ssh_key
 from flagseal_cli.main import run
 
@@ -83,6 +86,59 @@ def test_the_demo_is_clean_and_every_person_has_a_key(tmp_path: Path, capsys: py
     keys = tmp_path / "demo" / ".flagseal" / "keys"
     assert {path.name for path in keys.glob("*.pub")} >= {"alice.pub", "bob.pub", "dora.pub"}
     assert all(path.stat().st_mode & 0o077 == 0 for path in keys.iterdir() if path.suffix != ".pub")
+
+
+def test_a_fresh_repository_signs_commits_with_the_key_of_its_first_person(tmp_path: Path, keys: Path) -> None:
+    """A commit needs no setting of one's own to count as ann's, from whatever folder the key was named."""
+    repository = tmp_path / "flags"
+    assert run(["init", str(repository), "--person", "ann", "--key", str(keys / "ann.pub")]) == 0
+    identity = ["-c", "user.name=Ann", "-c", "user.email=ann@example.com"]
+    for words in (["add", "--all"], ["commit", "--quiet", "-m", "Begin"]):
+        subprocess.run(["git", "-C", str(repository), *identity, *words], check=True, capture_output=True)
+    commit = FlagRepository(repository).commit("HEAD")
+    assert contributors([commit], load_policies(FlagRepository(repository).documents("HEAD")[0]).organisation) == (
+        "ann",
+    )
+
+
+def test_a_private_key_in_place_of_the_public_one_is_never_shown(
+    tmp_path: Path, keys: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever names the private half, as git's settings allow, gets the public half beside it."""
+    repository = tmp_path / "flags"
+    assert run(["init", str(repository), "--person", "ann", "--key", str(keys / "ann")]) == 0
+    said = capsys.readouterr()
+    secret = (keys / "ann").read_text().splitlines()[1]
+    assert secret not in said.out + said.err
+    assert secret not in (repository / "policies" / "organisation.yaml").read_text()
+    (keys / "ann.pub").unlink()
+    assert run(["init", str(tmp_path / "more"), "--person", "ann", "--key", str(keys / "ann")]) == 2
+    assert secret not in capsys.readouterr().err
+
+
+def test_an_approval_counts_in_a_clone_under_another_name(
+    tmp_path: Path, keys: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is signed does not depend on the name of the folder in which somebody keeps a clone."""
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    assert run(["init", str(ours), "--person", "ann", "--key", str(keys / "ann.pub")]) == 0
+    organisation = ours / "policies" / "organisation.yaml"
+    ben = f'    ben: {{name: Ben, keys: ["{(keys / "ben.pub").read_text().strip()}"]}}\n  teams:\n'
+    organisation.write_text(organisation.read_text().replace("  teams:\n", ben).replace("[ann]", "[ann, ben]"))
+    git(ours, "add", "--all")
+    git(ours, "commit", "-m", "Begin")
+    subprocess.run(["git", "clone", "--quiet", str(ours), str(theirs)], check=True, capture_output=True)
+    for repository in (ours, theirs):
+        assert run(["up", "--repo", str(repository), "--once"]) == 0
+    flag = ours / "flags" / "example" / "hello-world.yaml"
+    flag.write_text(flag.read_text().replace("default: disabled", "default: enabled"))
+    git(ours, "commit", "-am", "Greet everyone")
+    git(theirs, "pull", "--ff-only")
+    assert run(["approve", "HEAD", "--repo", str(theirs), "--as", "ben", "--key", str(keys / "ben")]) == 0
+    git(theirs, "push", "origin", "refs/notes/flagseal")
+    assert run(["up", "--repo", str(ours), "--once"]) == 0
+    capsys.readouterr()
+    assert run(["status", "--repo", str(ours)]) == 0, capsys.readouterr().out
 
 
 def test_what_is_there_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ from flagseal_cli.starter import write_starter
 @click.option(
     "--key",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Your public SSH key. Default: git's user.signingkey.",
+    help="Your public SSH key, with which git will sign here. Default: git's user.signingkey.",
 )
 def init_command(folder: Path, *, demo: bool, person: str | None, key: Path | None) -> None:
     """Write a fresh flag repository into FOLDER, with policies, CODEOWNERS and git set up for signed commits."""
