@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
+from flagseal.evaluation.codegen.comparisons import BOOLEAN_TEXTS
 from flagseal.evaluation.codegen.data import INJECTED
 from flagseal.evaluation.form import read_constraint
 from flagseal.evaluation.resolved import Granted, ResolvedSplit, Served, Window
@@ -173,7 +174,7 @@ def _is_text(value: Json) -> Json:
 
 def _is_number(value: Json) -> list[Json]:
     own_sum: Json = {"===": [{"+": [value]}, value]}
-    booleans: list[Json] = [*_TRUE, *_FALSE]
+    booleans: list[Json] = [*BOOLEAN_TEXTS]
     told: Json = {"in": [{"cat": [value]}, booleans]}
     return [own_sum, {"!": [told]}]
 

@@ -127,7 +127,9 @@ def multiply(*values: object) -> object:
         raise MalformedTargeting("`*` without a value")
     product = values[0]
     for value in values[1:]:
-        product = double(double(parse_float(product)) * double(parse_float(value)))
+        left, right = double(parse_float(product)), double(parse_float(value))
+        # A zero has a sign, which only floats know.
+        product = double(left * right or float(left) * right)
     return product
 
 
@@ -136,7 +138,7 @@ def subtract(left: object = _MISSING, *right: object) -> float:
     if left is _MISSING:
         return NAN
     if not right:
-        return -double(to_number(left))
+        return -(double(to_number(left)) or 0.0)
     return double(double(to_number(left)) - double(to_number(right[0])))
 
 
@@ -160,7 +162,7 @@ def modulo(left: object = _MISSING, right: object = _MISSING, *_: object) -> flo
     if divisor == 0 or math.isinf(dividend):
         return NAN
     remainder = math.fmod(dividend, divisor)
-    return int(remainder) if isinstance(dividend, int) and isinstance(divisor, int) else remainder
+    return int(remainder) if remainder and isinstance(dividend, int) and isinstance(divisor, int) else remainder
 
 
 def _extreme(values: Sequence[object], choose: Callable[[list[float]], float], empty: float) -> float:

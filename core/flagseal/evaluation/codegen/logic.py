@@ -76,15 +76,13 @@ def _if_statements(writer: Writer, pairs: Sequence[tuple[object, object]], other
 @conditions("and", boolean=False)
 def _and(writer: Writer, arguments: Sequence[object], site: Site) -> Test:
     tests: list[Test] = []
-    here, no = site, site
+    here = site
     for argument in arguments:
-        test = writer.test(argument, here)
-        no = no if tests else test.no
-        here = test.yes
-        tests.append(test)
+        tests.append(writer.test(argument, here))
+        here = tests[-1].yes
     if not tests:
         return never(site)
-    return _connected(tests, " and ", ALWAYS, here, Site(no.assigned & here.assigned, site.facts))
+    return _connected(tests, " and ", ALWAYS, here, _whichever([test.no for test in tests], site))
 
 
 @conditions("or", boolean=False)
@@ -93,15 +91,18 @@ def _or(writer: Writer, arguments: Sequence[object], site: Site) -> Test:
     if granted is not None:
         return granted
     tests: list[Test] = []
-    here, yes = site, site
+    here = site
     for argument in arguments:
-        test = writer.test(argument, here)
-        yes = yes if tests else test.yes
-        here = test.no
-        tests.append(test)
+        tests.append(writer.test(argument, here))
+        here = tests[-1].no
     if not tests:
         return never(site)
-    return _connected(tests, " or ", NEVER, Site(yes.assigned & here.assigned, site.facts), here)
+    return _connected(tests, " or ", NEVER, _whichever([test.yes for test in tests], site), here)
+
+
+def _whichever(sites: Sequence[Site], before: Site) -> Site:
+    """Know what is known whichever of the parts decided, which may be any of them."""
+    return Site(frozenset.intersection(*(site.assigned for site in sites)), before.facts)
 
 
 def _connected(tests: Sequence[Test], word: str, neutral: str, yes: Site, no: Site) -> Test:
