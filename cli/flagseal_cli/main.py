@@ -27,6 +27,8 @@ COMMANDS: Final = {
     "compile": ("evaluate", "Turn definitions into flagd documents."),
     "eval": ("evaluate", "Evaluate one flag from the working tree."),
     "explain": ("explain", "Prove an answer: rule, snapshot, statement, people, policy, commit."),
+    "export": ("exchange", "Write flags as files of flagd or of the OpenFeature operator."),
+    "import": ("exchange", "Take flags over from files of flagd or of the OpenFeature operator."),
     "init": ("init", "Write a flag repository."),
     "plan": ("plan", "What a change does, who must approve it, and when it may take effect."),
     "policy": ("policy", "Test what the policies decide."),

@@ -1,0 +1,167 @@
+"""Reading other systems' files: flagd documents, and FeatureFlag resources of the OpenFeature operator."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NoReturn, cast
+
+from flagseal.model.errors import InvalidDocuments, UsageError
+from flagseal.model.yaml_reader import read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from flagseal.model.canonical import Json
+
+OPERATOR_API: Final = "core.openfeature.dev/v1beta1"
+FEATURE_FLAG: Final = "FeatureFlag"
+
+LARGEST_JSON: Final = 16 * 1024 * 1024
+"""Bytes of one JSON file; YAML files have the loader's own limit."""
+
+_MARKER: Final = re.compile(rb"^---(?=\s|$)[^\n]*\n?", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class FlagSource:
+    """One flag document of another system.
+
+    Attributes:
+        file: As the person named it.
+        namespace: Of the Kubernetes resource; None for files that have none.
+        flags: By key.
+        evaluators: Shared rules by name.
+        metadata: Of the whole document.
+        passed_over: What else the file held, in words.
+    """
+
+    file: str
+    namespace: str | None
+    flags: Mapping[str, Json]
+    evaluators: Mapping[str, Json]
+    metadata: Mapping[str, Json]
+    passed_over: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, Json]:
+        """Give it as a flagd document."""
+        return {"flags": dict(self.flags), "$evaluators": dict(self.evaluators), "metadata": dict(self.metadata)}
+
+
+def read_flagd(data: bytes, *, file: str) -> FlagSource:
+    """Read a flagd document, JSON or YAML, its flags a map or a list.
+
+    Raises:
+        UsageError: It is no flagd document.
+        InvalidDocuments: It is YAML that parsers read differently.
+    """
+    bodies = list(_bodies(data, file))
+    if len(bodies) != 1:
+        _refuse(file, f"one document is expected, and there are {len(bodies)}")
+    return _source(bodies[0], file, None)
+
+
+def read_operator(data: bytes, *, file: str) -> tuple[FlagSource, ...]:
+    """Read the FeatureFlag resources of a manifest, which may hold others too.
+
+    Raises:
+        UsageError: There is none, or one of another version.
+        InvalidDocuments: It is YAML that parsers read differently.
+    """
+    found: list[FlagSource] = []
+    others: list[str] = []
+    for body in _bodies(data, file):
+        resource = _mapping(body, file, "a resource")
+        kind, version = resource.get("kind"), resource.get("apiVersion")
+        if kind == "List" and isinstance(resource.get("items"), list):
+            _refuse(file, "a List is not read", "Write its items as documents of their own, divided by `---`.")
+        if kind != FEATURE_FLAG:
+            others.append(f"{kind} is passed over")
+            continue
+        if version != OPERATOR_API:
+            _refuse(file, f"{kind} has the version {version}", f"Convert it to {OPERATOR_API} first.")
+        metadata = _mapping(resource.get("metadata", {}), file, "metadata")
+        spec = _mapping(resource.get("spec"), file, "spec")
+        namespace = metadata.get("namespace")
+        found.append(_source(spec.get("flagSpec"), file, namespace if isinstance(namespace, str) else None))
+    if not found:
+        _refuse(file, f"there is no {FEATURE_FLAG} in it", f"Name a manifest with a {FEATURE_FLAG} of {OPERATOR_API}.")
+    first = found[0]
+    told = FlagSource(first.file, first.namespace, first.flags, first.evaluators, first.metadata, tuple(others))
+    return (told, *found[1:])
+
+
+def _source(body: Json, file: str, namespace: str | None) -> FlagSource:
+    document = _mapping(body, file, "a flagd document")
+    flags = document.get("flags")
+    pairs: Iterable[tuple[object, Json]]
+    if isinstance(flags, dict):
+        pairs = flags.items()
+    elif isinstance(flags, list):
+        pairs = ((flag.get("key") if isinstance(flag, dict) else None, flag) for flag in flags)
+    else:
+        _refuse(file, "`flags` is neither a map nor a list")
+    named: dict[str, Json] = {}
+    for key, flag in pairs:
+        if not isinstance(key, str):
+            _refuse(file, "a flag of the list has no `key`")
+        if key in named:
+            _refuse(file, f"two flags have the key {key!r}", "Keep the one that is meant.")
+        named[key] = flag
+    evaluators = _mapping(document.get("$evaluators") or {}, file, "`$evaluators`")
+    metadata = _mapping(document.get("metadata") or {}, file, "`metadata`")
+    return FlagSource(file, namespace, named, evaluators, metadata)
+
+
+def _bodies(data: bytes, file: str) -> Iterator[Json]:
+    if data.lstrip()[:1] in (b"{", b"["):
+        yield _json(data, file)
+        return
+    starts = [0, *(match.end() for match in _MARKER.finditer(data))]
+    ends = [*(match.start() for match in _MARKER.finditer(data)), len(data)]
+    for start, end in zip(starts, ends, strict=True):
+        if not _says_something(data[start:end]):
+            continue
+        # Behind as many empty lines as were before it, so that findings name the place in the file.
+        reading = read_yaml(b"\n" * data.count(b"\n", 0, start) + data[start:end], file=file)
+        if reading.findings:
+            raise InvalidDocuments(reading.findings)
+        yield reading.value
+
+
+def _says_something(data: bytes) -> bool:
+    return any(line.strip() and not line.lstrip().startswith(b"#") for line in data.splitlines())
+
+
+def _json(data: bytes, file: str) -> Json:
+    if len(data) > LARGEST_JSON:
+        _refuse(file, f"the file is larger than {LARGEST_JSON // 1024 // 1024} MiB", "Split it.")
+    try:
+        return cast("Json", json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant))
+    except (ValueError, RecursionError) as error:
+        _refuse(file, f"not JSON: {error}")
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = next(name for number, (name, _) in enumerate(pairs) if name in dict(pairs[:number]))
+        msg = f"the key {twice!r} occurs twice"
+        raise ValueError(msg)
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    msg = f"{name} is no number of JSON"
+    raise ValueError(msg)
+
+
+def _mapping(value: object, file: str, what: str) -> dict[str, Json]:
+    if not isinstance(value, dict):
+        _refuse(file, f"{what} is not an object")
+    return value
+
+
+def _refuse(file: str, problem: str, remedy: str = "Name a flagd flag document.") -> NoReturn:
+    raise UsageError(f"{file}: {problem}", code="NotImportable", remedy=remedy)
