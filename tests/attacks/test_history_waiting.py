@@ -22,6 +22,7 @@ from tests.history.company import (
     edited,
     flag,
     organisation,
+    policies,
     rule,
     segment,
 )
@@ -32,6 +33,14 @@ if TYPE_CHECKING:
 CLOSED = flag(tier="high-risk")
 OPEN = flag(tier="high-risk", production=rule())
 SECOND = timedelta(seconds=1)
+WINDOWS = {
+    "business-hours": {
+        "timezone": "Europe/Berlin",
+        "days": ["mon", "tue", "wed", "thu"],
+        "from": "09:00",
+        "to": "16:00",
+    }
+}
 
 
 @pytest.fixture
@@ -148,3 +157,19 @@ def test_by_removing_whoever_could_object(history: Chronicle) -> None:
     )
     history.change(CLOSED, now=SATURDAY, by=["mallory"], approved=["carol"])
     assert not is_open(history, NEXT_MONDAY)
+
+
+def test_by_moving_it_out_of_its_window_behind_a_cheaper_change() -> None:
+    """Half of what waits is changed again, along with something for a Saturday; the dear half must not move there."""
+    saturday = {"name": "stocktaking", "from": "2026-11-29T00:00:00Z", "until": "2026-12-05T10:00:00Z"}
+    spec = {"windows": WINDOWS, "blackouts": [{**saturday, "tiers": ["informational"]}]}
+    others = [entry for entry in policies() if entry.kind != "ChangeCalendar"]
+    banner, hint = flag("banner", tier="operational"), flag("hint", tier="informational")
+    history = Chronicle((*others, document("ChangeCalendar", "calendar", spec), CLOSED, banner, hint))
+    history.change(OPEN, edited(banner, environments={"production": rule()}), now=SATURDAY)
+    again = edited(banner, environments={"production": rule({"org": {"in": ["acme"]}})})
+    on_saturday = edited(hint, environments={"production": rule()})
+    assert history.refused(again, on_saturday, now=SATURDAY) == "PendingInPart"
+    history.change(banner, now=SATURDAY, approved=["alice"])
+    assert not is_open(history, NEXT_MONDAY - SECOND)
+    assert is_open(history, NEXT_MONDAY)

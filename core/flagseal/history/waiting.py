@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from flagseal.history.head import Pending
 from flagseal.model.document import NAMESPACED_KINDS
+from flagseal.model.errors import ApprovalError
 from flagseal.model.uniqueness import flag_key
 from flagseal.policy.classify import reached
 
@@ -93,6 +94,9 @@ def settle(
         environments: Those there are afterwards; what waited in others is forgotten with them.
         effective_from: By environment, from when it is in effect; where it is not named, nothing changes there.
         at_once: Environments in which it waits for nothing, since it serves nobody anything new.
+
+    Raises:
+        ApprovalError: ``PendingInPart``: it would leave a part of what waits to come alone.
     """
     pending: list[Pending] = []
     for environment in sorted(environments):
@@ -105,15 +109,29 @@ def settle(
         start = _whole_seconds(max([effective_from.get(environment, change.clock), *others]))
         if start > change.clock and mine:
             if any(mine & entry.before.keys() for entry in waiting):
-                # A part of what waited is replaced: the rest must not come alone, nor anything that builds on it.
-                held = {entry.sequence for entry in change.component(environment)}
-                waiting = tuple(
-                    replace(entry, effective_from=max(entry.effective_from, start)) if entry.sequence in held else entry
-                    for entry in waiting
-                )
+                _require_nothing_left_behind(change, environment, start)
             pending.append(_pending(change, environment, start))
         pending += _without(waiting, mine)
     return tuple(sorted(pending, key=lambda entry: (entry.sequence, entry.environment)))
+
+
+def _require_nothing_left_behind(change: Change, environment: str, start: datetime) -> None:
+    """Refuse to replace a part of what waits by something that comes later than the rest.
+
+    The rest must not come alone, nor anything that builds on it; and it cannot wait longer, since its own window may be
+    closed by then (docs/adr/0032-what-is-replaced-in-part-waits-whole.md).
+    """
+    mine = frozenset(change.subjects)
+    rest = (entry for entry in change.component(environment) if not entry.before.keys() <= mine)
+    sooner = [entry for entry in rest if entry.effective_from < start]
+    if sooner:
+        entry = sooner[0]
+        raise ApprovalError(
+            f"{environment}: statement {entry.sequence} takes effect at {entry.effective_from:%Y-%m-%d %H:%M UTC}, and"
+            f" this change of a part of it only at {start:%Y-%m-%d %H:%M UTC}: the rest would come alone.",
+            code="PendingInPart",
+            remedy="Change all of what that statement changes, or approve this after it is in effect.",
+        )
 
 
 def _whole_seconds(instant: datetime) -> datetime:
