@@ -1,6 +1,7 @@
 """Found the trust of one environment: keys, root, and what the history begins with.
 
-The folder of a founding that was cut off holds no root, and is founded anew: nothing can have relied on it.
+The folder of a founding that was cut off holds no root, and is founded anew: nothing can have relied on it. One from
+which something was published is never founded anew, even if its root is lost.
 """
 
 from __future__ import annotations
@@ -74,13 +75,20 @@ def found(
 
     Raises:
         InvalidDocuments: The documents at that revision cannot be taken.
-        UsageError: No such environment, or something was founded here already.
+        UsageError: No such environment; something was founded here already, or published from here.
     """
     if data.is_initialised:
         raise UsageError(
             f"{data.root}: trust was founded here already",
             code="AlreadyFounded",
             remedy="Show it with `flagseal trust show`, or name another folder with --data.",
+        )
+    if data.marks.exists() or (data.store / "metadata" / "timestamp.json").exists():
+        raise UsageError(
+            f"{data.root}: is gone, and snapshots were published from {data.path}",
+            code="RootLost",
+            remedy=f"Copy it back, from a client or from {data.store / 'metadata' / '1.root.json'}. To begin anew, with keys"
+            " that no client trusts, remove the folder yourself.",
         )
     ref = repository.branch
     commit = repository.resolve(genesis or ref)

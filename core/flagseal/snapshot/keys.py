@@ -201,7 +201,9 @@ def _read_private(path: Path) -> bytes:
             return file.read()
     except FileNotFoundError as error:
         raise SnapshotError(
-            f"{path}: there is no key", code="KeyMissing", remedy="`flagseal trust init` makes keys."
+            f"{path}: there is no key",
+            code="KeyMissing",
+            remedy="Name the file that holds it. A lost online key is replaced by `flagseal trust rotate online`.",
         ) from error
     except OSError as error:
         raise SnapshotError(f"{path}: cannot be read ({error.strerror})", code="KeyMissing") from error

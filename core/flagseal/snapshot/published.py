@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tuf.api.metadata import Metadata, MetaFile, Timestamp
 from tuf.api.serialization import DeserializationError
@@ -33,6 +33,8 @@ _TIMESTAMP = metadata_name(Timestamp.type)
 _SNAPSHOT = re.compile(r"metadata/([1-9][0-9]{0,17})\.snapshot\.json")
 _MOST_CANDIDATES = 64
 _ABSURD = 2**53
+_DAMAGE: Final = frozenset({"hash-mismatch", "oversized", "unreachable"})
+"""Why a file may be refused of which the online key signed other bytes, or which is not there."""
 
 
 class ChainFiles:
@@ -109,7 +111,7 @@ def read_live(store: Store, root: bytes, mark: Mark, *, now: datetime, known: Li
     Raises:
         SnapshotError: A ceremony was not completed; the store was rolled back or lost (``StoreRolledBack``);
             what is published is signed by the online key, and yet not what people approved
-            (``PublishedContentRefused``).
+            (``PublishedContentRefused``); a file of it is damaged or gone (``PublishedFileDamaged``).
     """
     says = trusted(store, root)
     if not says.complete:
@@ -159,6 +161,13 @@ class _LiveReader:
         try:
             return self._with_content(chain)
         except Refused as error:
+            if error.reason in _DAMAGE:
+                raise SnapshotError(
+                    f"what is published cannot be read back: {error.message}",
+                    code="PublishedFileDamaged",
+                    remedy="Bring the file back from a copy of the store. Without one, `flagseal trust rotate online`"
+                    " and a restart build everything anew from what is approved.",
+                ) from error
             raise SnapshotError(
                 f"what is published is signed by the online key, and is not what was approved: {error.message}",
                 code="PublishedContentRefused",
