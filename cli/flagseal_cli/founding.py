@@ -87,8 +87,8 @@ def found(
         raise UsageError(
             f"{data.root}: is gone, and snapshots were published from {data.path}",
             code="RootLost",
-            remedy=f"Copy it back, from a client or from {data.store / 'metadata' / '1.root.json'}. To begin anew, with keys"
-            " that no client trusts, remove the folder yourself.",
+            remedy=f"Copy it back, from a client or from {data.store / 'metadata' / '1.root.json'}. To begin anew, with"
+            " keys that no client trusts, remove the folder yourself.",
         )
     ref = repository.branch
     commit = repository.resolve(genesis or ref)
