@@ -64,7 +64,7 @@ constraints: $(INSTALLED) ## Pin the newest releases that are older than a week
 	@printf '%s\n' '$(call HEADER,make bench)' | cat - constraints-bench.txt > .venv/pins && mv .venv/pins constraints-bench.txt
 
 clean: ## Remove everything that make made; never the demo or its keys
-	rm -rf .venv dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .cache dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Hashed pins refuse an editable install, so the project itself follows, without dependencies or isolation.

@@ -110,6 +110,9 @@ class SyncService:
             with self._news:
                 self._streams.discard(stream)
                 self._relay.metrics.sync_subscribers.count = len(self._streams)
+        if not stream.gone:
+            # An end without an error is one that the JavaScript provider does not come back from.
+            _refuse(context, grpc.StatusCode.UNAVAILABLE, "This relay stops. Connect again.")
 
     def _known(self, namespace: str | None, context: Context) -> FlagDocument:
         documents = self._documents
