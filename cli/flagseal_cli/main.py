@@ -88,7 +88,8 @@ def run(arguments: Sequence[str]) -> int:
         result = flagseal.main(args=list(arguments), prog_name="flagseal", standalone_mode=False)
     except InvalidDocuments as error:
         print_findings(error.findings)
-        print_error(error)
+        found = f"{len(error.findings)} finding{'s' if len(error.findings) > 1 else ''} above"
+        print_error(FlagsealError(found, code=error.code, remedy=error.remedy))
         return EXIT_UNUSABLE
     except FlagsealError as error:
         print_error(error)
