@@ -14,6 +14,8 @@ from flagseal.evaluation.jsonlogic import MalformedTargeting
 from tests.evaluation.flags import NOW
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flagseal.evaluation.outcome import Evaluation
 
 
@@ -31,12 +33,16 @@ class _Raw:
         return True
 
 
-def apply(logic: dict[str, Any], data: object = None) -> object:
-    """Apply logic to data."""
-    function = compiled(
+def function_of(logic: dict[str, Any]) -> Callable[[object], object]:
+    """Compile logic to a function of data."""
+    return compiled(
         "f", logic, _Raw(), bucketing=BUCKETINGS["v2"], clock=lambda: NOW, fresh=lambda evaluation: evaluation
     )
-    return function(data)
+
+
+def apply(logic: dict[str, Any], data: object = None) -> object:
+    """Apply logic to data."""
+    return function_of(logic)(data)
 
 
 X = {"var": "x"}
