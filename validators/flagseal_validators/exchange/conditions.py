@@ -33,6 +33,9 @@ _ATTRIBUTE: Final = re.compile(ATTRIBUTE)
 _NOW: Final[Json] = {"var": "$flagd.timestamp"}
 _MOST_PARTS: Final = 64
 
+_LONGEST_TEST: Final = 6
+"""Parts of an `and` or `or` that our compiler writes for one test, at most."""
+
 _PREDICATES: Final[tuple[Predicate, ...]] = (
     "eq", "ne", "in", "notIn", "startsWith", "endsWith", "hasSubstring", "contains",
     "gt", "gte", "lt", "lte", "semver", "before", "after", "exists",
@@ -120,7 +123,7 @@ def _parts(arguments: list[Json], operator: str, strict: bool) -> list[Found]:  
     parts: list[Found] = []
     position = 0
     while position < len(arguments):
-        for end in range(len(arguments), position + 1, -1):
+        for end in range(min(len(arguments), position + _LONGEST_TEST), position + 1, -1):
             found = _written_by_us({operator: arguments[position:end]})
             if found is not None:
                 parts.append(found)

@@ -137,8 +137,8 @@ class _Importer:
             told = dict.fromkeys(f"{finding.path}: {finding.message}" for finding in error.findings)
             return Imported(key, "left out", tuple(told))
         except CompileError as error:
-            told = error.message.partition(", targeting: ")[2] or error.message
-            return Imported(key, "left out", (f"{told}. {error.remedy}".strip(),))
+            reason = error.message.partition(", targeting: ")[2] or error.message
+            return Imported(key, "left out", (f"{reason}. {error.remedy}".strip(),))
         if imported.document is not None:
             self.take(imported.document)
         return imported

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from flagseal.model.errors import FlagsealError, UsageError
@@ -126,6 +127,9 @@ def _flow(value: Json) -> str:
         return "[" + ", ".join(map(_flow, value)) + "]"
     if isinstance(value, str):
         return _text(value)
+    if isinstance(value, float):
+        # Without an exponent, which YAML 1.1 and 1.2 read differently; and zero has no sign in JSON.
+        return format(Decimal(repr(value)), "f") if value else "0"
     return json.dumps(value)
 
 
