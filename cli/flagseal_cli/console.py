@@ -28,6 +28,24 @@ def print_findings(findings: Iterable[Finding]) -> None:
         click.echo(finding.text(), err=True)
 
 
+class Failures:
+    """Says a failure when it begins and when it is over, however often it is met in between."""
+
+    def __init__(self) -> None:
+        self._said: tuple[str, str] | None = None
+
+    def tell(self, failure: FlagsealError | None) -> None:
+        """Take what is the matter now; None if nothing is."""
+        now = None if failure is None else (failure.code, failure.message)
+        if now == self._said:
+            return
+        self._said = now
+        if failure is None:
+            note("That is over: going on.")
+        else:
+            print_error(failure)
+
+
 def note(text: str) -> None:
     """Say something beside the result."""
     click.echo(text, err=True)

@@ -73,7 +73,8 @@ class Runner:
                     self._engine.refresh()
                     refreshed = now
             except FlagsealError as error:
-                _LOG.error("%s: %s", error.code, error.message)
+                # Who hosts the runner says it to people: it knows whether it was said before.
+                _LOG.info("%s: %s", error.code, error.message)
                 self._failure, seen, pause = error, None, RETRY_SECONDS
             except Exception as error:  # noqa: BLE001 (the edge of a thread)
                 # What is served goes on being served, whatever building does.

@@ -19,7 +19,7 @@ from flagseal.snapshot.client import SnapshotClient
 from flagseal.snapshot.marks import FileMarks
 from flagseal.snapshot.publish import Publisher
 from flagseal.snapshot.store import DirectoryStore
-from flagseal_cli.console import note, print_error
+from flagseal_cli.console import Failures, note
 from flagseal_cli.demo import write_demo
 from flagseal_cli.founding import found_or_read, open_online_key
 from flagseal_cli.options import data_option
@@ -203,10 +203,8 @@ def _until_stopped(runner: Runner) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    said: FlagsealError | None = None
+    failures = Failures()
     while not stop.wait(0.5):
-        if runner.failure is not None and runner.failure is not said:
-            said = runner.failure
-            print_error(said)
+        failures.tell(runner.failure)
     runner.stop()
     logging.getLogger("flagseal").info("stopped")
