@@ -81,7 +81,9 @@ class Cache:
         self.tuf.mkdir(exist_ok=True)
 
     def blob(self, sha256: str) -> bytes | None:
-        """Give bytes by their hash; None if they are missing or damaged."""
+        """Give bytes by their hash; None if they are missing or damaged, or the hash is none."""
+        if not _SHA256.fullmatch(sha256):
+            return None
         try:
             data = (self._blobs / sha256).read_bytes()
         except OSError:

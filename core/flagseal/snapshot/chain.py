@@ -11,6 +11,7 @@ Expiry is reported, not enforced: whoever asks decides what an old but genuine s
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     Read = Callable[[str], bytes | None]
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _S = TypeVar("_S", Root, Timestamp, Snapshot, Targets)
 
 MAX_ROOT_ROTATIONS = 256
@@ -73,7 +75,7 @@ class Chain:
         """Look a target up the way the delegations lead (TUF 5.6.7); None if nobody trusted lists it with SHA-256."""
         if "/" not in path:
             file = self.targets.targets.get(path)
-            return file if file is not None and "sha256" in file.hashes else None
+            return file if file is not None and _named_by_hash(file) else None
         return self._trusted(path.partition("/")[0]).get(path)
 
     def paths(self, namespace: str) -> tuple[str, ...]:
@@ -90,7 +92,7 @@ class Chain:
                 for path, file in files.items()
                 if _leads_to(self.targets, ONLINE, path)
                 and _leads_to(self.roles[ONLINE], role, path)
-                and "sha256" in file.hashes
+                and _named_by_hash(file)
             }
         return self.trusted[namespace]
 
@@ -291,6 +293,11 @@ def _read(read: Read, name: str) -> bytes:
     if data is None:
         raise Refused("unreachable", f"{name}: is missing")
     return data
+
+
+def _named_by_hash(file: TargetFile) -> bool:
+    """Tell whether a target has a SHA-256: it becomes a file's name here and in the store, so it must be one."""
+    return _SHA256.fullmatch(file.hashes.get("sha256", "")) is not None
 
 
 def _leads_to(delegator: Targets, role: str, path: str) -> bool:

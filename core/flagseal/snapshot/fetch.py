@@ -37,7 +37,7 @@ _CONFIG = UpdaterConfig(
 _LARGEST_TARGET = 512 * 1024 * 1024
 """Genesis and a hundred statements may carry tens of thousands of documents. A length is the online key's word."""
 
-_TUF_ERRORS = (RepositoryError, DownloadError, ValueError, KeyError, TypeError, AttributeError)
+_TUF_ERRORS = (RepositoryError, DownloadError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError)
 """The first two by its documentation; the others where metadata that is signed and absurd trips it."""
 
 

@@ -33,6 +33,9 @@ STORE_BASE = "store:///"
 _GAP_SECONDS = 10.0
 _WHOLE_SECONDS = 120.0
 _CHUNK = 64 * 1024
+_LARGEST_METADATA = 32 * 1024 * 1024
+_LARGEST_FILE = 512 * 1024 * 1024
+"""A length may be signed, and then ngclient trusts it; but what the online key signs, its thief may have written."""
 _GONE = frozenset({403, 404, 410})
 
 
@@ -64,7 +67,7 @@ class StoreSource(FetcherInterface):
         """Give a file, and never read more of it than the client can want."""
         self.last = url.removeprefix(self.base)
         try:
-            stored = self._store.get(self.last, limit=max_length)
+            stored = self._store.get(self.last, limit=_sensible(self.last, max_length))
         except TooLarge as error:
             raise DownloadLengthMismatchError(error.message) from error
         except SnapshotError as error:
@@ -128,6 +131,12 @@ class HttpSource(FetcherInterface):
             raise DownloadHTTPError(f"{url}: HTTP status {response.status}", response.status)
         return self._chunks(url, response)
 
+    @contextmanager
+    def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
+        """Give a file, and never read more of it than is sensible."""
+        with super().download_file(url, _sensible(url.removeprefix(self.base), max_length)) as file:
+            yield file
+
     def _chunks(self, url: str, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
         deadline = time.monotonic() + self._whole_seconds
         whole = False
@@ -157,7 +166,7 @@ class HttpSource(FetcherInterface):
             SnapshotError: The server cannot be reached or fails.
         """
         try:
-            data = self.download_bytes(self.base + check_name(name), limit if limit is not None else 1 << 40)
+            data = self.download_bytes(self.base + check_name(name), limit if limit is not None else _LARGEST_FILE)
         except DownloadLengthMismatchError as error:
             raise TooLarge(f"{self.base}{name}: {error}") from error
         except DownloadHTTPError as error:
@@ -170,6 +179,10 @@ class HttpSource(FetcherInterface):
 
 
 Source: TypeAlias = "StoreSource | HttpSource"
+
+
+def _sensible(name: str, max_length: int) -> int:
+    return min(max_length, _LARGEST_METADATA if name.startswith("metadata/") else _LARGEST_FILE)
 
 
 def open_source(source: Reader | str) -> Source:
