@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import pickle
 import signal
@@ -144,6 +145,26 @@ def test_a_forked_process_notices_by_itself_that_it_is_stale(world: World) -> No
         value, reason, trouble = child.result()
         assert (value, reason) == (True, Reason.TARGETING_MATCH)
         assert trouble
+
+
+def test_a_pool_of_processes_leaves_no_cache_behind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children of multiprocessing end in a way of their own."""
+    temporary = world.path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    with application(provider(world, str(world.directory.path), cache=world.path / "cache")) as app:
+
+        def work() -> None:
+            keeper = app.on("new-checkout") and app.provider._keeper
+            assert keeper
+            eventually(lambda: keeper.place is not None)
+
+        process = multiprocessing.get_context("fork").Process(target=work)
+        process.start()
+        eventually(lambda: any(temporary.iterdir()))
+        process.join(_SECONDS)
+        assert process.exitcode == 0
+        assert list(temporary.iterdir()) == []
 
 
 def test_a_fork_that_evaluates_nothing_starts_nothing(world: World) -> None:

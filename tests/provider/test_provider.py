@@ -241,6 +241,17 @@ def url_is_gone(running: FlagsealProvider) -> None:
     source.base = "http://127.0.0.1:9/tuf/"
 
 
+def test_a_timestamp_signed_again_is_found_before_the_old_one_expires(world: World) -> None:
+    """However seldom the poll: streams tell of new versions only."""
+    world.clock.advance(seconds=599)
+    with application(provider(world, folder(world), poll=3600)) as app:
+        assert app.provider.snapshot is not None
+        first = app.provider.snapshot.expires
+        world.publisher.refresh()
+        eventually(lambda: app.provider.snapshot is not None and app.provider.snapshot.expires > first)
+        assert app.seen(CHANGED) == app.seen(STALE) == []
+
+
 # Starting
 
 

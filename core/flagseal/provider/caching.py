@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -40,6 +41,10 @@ class CachePlace:
         self._owner = os.getpid()
         if passing:
             atexit.register(self.leave)
+            # A child of multiprocessing ends by ways of its own. Whoever is one has that module already.
+            pool = sys.modules.get("multiprocessing.util")
+            if pool is not None:
+                pool.Finalize(None, self.leave, exitpriority=0)
 
     def leave(self) -> None:
         """Remove it if it was only for this process; whoever was forked off leaves it to its parent."""

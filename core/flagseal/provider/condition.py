@@ -32,6 +32,11 @@ class Trouble:
     reason: str
     message: str
 
+    @classmethod
+    def told(cls, reason: str, message: str, remedy: str) -> Trouble:
+        """Make sentences of a message and a remedy."""
+        return cls(reason, f"{message.rstrip('.')}. {remedy}".rstrip())
+
     @property
     def is_outage(self) -> bool:
         """Whether nothing came, as opposed to something bad."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from flagseal.provider.caching import CachePlace
     from flagseal.snapshot.client import SnapshotClient
     from flagseal.snapshot.follow import Follower
+    from flagseal.snapshot.verified import Verified
 
 _LOG: Final = logging.getLogger("flagseal.provider")
 _TICK: Final = 1.0
@@ -43,6 +44,8 @@ _BREATH: Final = 0.1
 there is news, and must not keep an application busy with it."""
 _EAGER: Final = 0.5
 """Seconds before the second look, as long as nothing is at hand; doubled each time, up to the poll."""
+_WORRIED: Final = 10.0
+"""Most seconds between two looks while what is at hand is stale, or the last look failed, however seldom the poll."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class Plan:
         followed: Makes the follower of the relay's stream; None where there is none.
         namespaces: Which are served; None for all.
         cache: Where clients' directories are made; None for temporary ones.
-        poll: Seconds between two looks.
+        poll: Most seconds between two looks.
     """
 
     opened: Callable[[Path], SnapshotClient]
@@ -178,13 +181,23 @@ class Keeper:
                 self._adopt()
                 if self.view is not None:
                     self.settled.set()
-                delay = self._plan.poll * self._random.uniform(0.9, 1.1)
                 if self.view is None:
-                    delay, eager = min(delay, eager), eager * 2
-                if self._wake.wait(delay):
+                    delay, eager = min(self._plan.poll, eager), eager * 2
+                else:
+                    delay = self._until_next(self.view.verified)
+                if self._wake.wait(delay * self._random.uniform(0.9, 1.1)):
                     self._stop.wait(_BREATH)
         finally:
             self._close()
+
+    def _until_next(self, verified: Verified) -> float:
+        """Give the seconds until the next look.
+
+        Streams tell of new versions only: that a timestamp was signed again has to be found before the old one expires.
+        """
+        left = (verified.expires - verified.clock()).total_seconds()
+        worried = left <= 0 or self.trouble is not None
+        return min(self._plan.poll, _WORRIED if worried else max(_EAGER, left / 2))
 
     def _refresh(self) -> None:
         try:
@@ -193,7 +206,7 @@ class Keeper:
             assert self._client is not None  # noqa: S101 (open gives one, or raises)
             done = self._client.refresh()
         except FlagsealError as error:
-            self._look_failed(Trouble(error.code, f"{error.message} {error.remedy}".rstrip()))
+            self._look_failed(Trouble.told(error.code, error.message, error.remedy))
         except Exception as error:  # noqa: BLE001 (the edge of a thread)
             # Whatever goes wrong here, the last good snapshot goes on being served.
             _LOG.exception("looking for a newer snapshot failed in a way nobody foresaw")
@@ -202,7 +215,7 @@ class Keeper:
             if done.reason is None:
                 self.trouble = None
             else:
-                self._look_failed(Trouble(done.reason, f"{done.message} {done.remedy}".rstrip()))
+                self._look_failed(Trouble.told(done.reason, done.message, done.remedy))
 
     def _look_failed(self, trouble: Trouble) -> None:
         if self.trouble is None or self.trouble.reason != trouble.reason:  # Each look meets the same; say it once.

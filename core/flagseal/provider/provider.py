@@ -68,7 +68,7 @@ class FlagsealProvider(AbstractProvider):
             it. By default nothing outlives the process.
         verify: ``full`` decides again what was approved; ``tuf`` believes whoever holds the online key.
         wait: Seconds for which initialising waits for the first verified snapshot.
-        poll: Seconds between two looks for something newer; news of a relay does not wait for it.
+        poll: Most seconds between two looks for something newer; news of a relay does not wait for it.
         events: URL of a relay's version stream; None listens to none. ``beside`` is the one that a relay has beside its
             files, if ``source`` is a URL.
         headers: Sent with every request, an access token for instance.
@@ -137,7 +137,9 @@ class FlagsealProvider(AbstractProvider):
                 keeper.open()
             except FlagsealError as error:
                 self._view = None
-                raise ProviderFatalError(f"{error.code}: {error.message} {error.remedy}".rstrip()) from error
+                raise ProviderFatalError(
+                    f"{error.code}: {error.message.rstrip('.')}. {error.remedy}".rstrip()
+                ) from error
             self._keeper = keeper
             keeper.start()
         keeper.settled.wait(self._wait if keeper.view is None else min(self._wait, _PATIENCE_WITH_CACHE))
