@@ -52,12 +52,13 @@ def missing_lines(stands: Standing) -> Iterator[str]:
             yield f"  → {stands.problem.remedy}"
         return
     if stands.acceptance is not None:
-        yield from _shortfall(stands.acceptance)
+        yield from _shortfall(stands.acceptance, stands.branch)
 
 
-def _shortfall(acceptance: Acceptance) -> Iterator[str]:
+def _shortfall(acceptance: Acceptance, branch: str | None) -> Iterator[str]:
     if acceptance.head is not None:
-        yield "Nothing is missing: it is accepted as soon as `flagseal up` sees it."
+        when = f"once {branch} has it, on its first-parent line" if branch else "as soon as `flagseal up` sees it"
+        yield f"Nothing is missing: it is accepted {when}."
         return
     decision = acceptance.decision
     if decision is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flagseal.approval.evidence import gather
 from flagseal.history import accept
 from flagseal.intake import candidate
-from flagseal.model.errors import FlagsealError
+from flagseal.model.errors import FlagsealError, RepositoryError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,6 +30,8 @@ class Standing:
         approvals: Whose signatures count so far.
         acceptance: What would become of it now.
         problem: Why nothing can be signed for it (an unsigned commit, a broken file); None if something can.
+        branch: The protected branch, if the commit is not on its first-parent line yet; None if it is.
+        accepted: Whether the accepted history has the commit.
     """
 
     commit: str
@@ -37,6 +39,8 @@ class Standing:
     approvals: tuple[Approval, ...] = ()
     acceptance: Acceptance | None = None
     problem: FlagsealError | None = None
+    branch: str | None = None
+    accepted: bool = False
 
     @property
     def settled(self) -> bool:
@@ -59,11 +63,21 @@ def standing(repository: FlagRepository, head: Head, trust: Trust, revision: str
     """
     commit = repository.resolve(revision)
     if repository.is_ancestor(commit, head.commit):
-        return Standing(commit)
+        return Standing(commit, accepted=True)
     try:
         offered = candidate(repository, head, trust, commit)
     except FlagsealError as error:
         return Standing(commit) if error.code == "NothingChanges" else Standing(commit, problem=error)
     said = offered.proposal.statement
     evidence = gather(offered.envelope, said, head.policies.organisation, trust.attestors)
-    return Standing(commit, offered, evidence.approvals, accept(head, offered.bundle, trust, now=now))
+    acceptance = accept(head, offered.bundle, trust, now=now)
+    branch = None if _has(repository, trust.ref, commit) else trust.ref
+    return Standing(commit, offered, evidence.approvals, acceptance, branch=branch)
+
+
+def _has(repository: FlagRepository, branch: str, commit: str) -> bool:
+    try:
+        repository.first_parent_line(commit, branch)
+    except RepositoryError:
+        return False
+    return True

@@ -50,8 +50,9 @@ def approve_command(
     if stands.problem is not None:
         raise stands.problem
     if stands.candidate is None:
+        why = "it is accepted already" if stands.accepted else "it changes no governed document"
         raise ApprovalError(
-            f"{stands.commit[:12]}: nothing is left to approve; it changes no governed document",
+            f"{stands.commit[:12]}: nothing is left to approve; {why}",
             code="NothingChanges",
             remedy="`flagseal status` shows what is in force.",
         )

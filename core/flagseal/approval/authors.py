@@ -46,7 +46,8 @@ def contributors(
             code="AuthorUnknown",
             remedy=(
                 "Sign commits with the SSH key that organisation.yaml lists (git config gpg.format ssh; git config"
-                " commit.gpgSign true). A commit that is on the branch already can be reverted, and made again, signed."
+                " user.signingKey ~/.ssh/id_ed25519.pub; git config commit.gpgSign true). A commit that is on the"
+                " branch already can be reverted, and made again, signed."
             ),
         )
     return tuple(sorted(people))
