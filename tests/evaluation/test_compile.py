@@ -267,3 +267,12 @@ def test_two_flags_of_one_key_are_refused() -> None:
     )
     with pytest.raises(CompileError, match="another flag has the key 'k'"):
         compile_namespace(index, NAMESPACE, ENVIRONMENT, bucketing="v2", approvals={})
+
+
+def test_a_prerequisite_without_a_bucket_serves_its_default() -> None:
+    """Half a character has no UTF-8 and so no bucket: inside another flag that is the default too, not nothing."""
+    gate = flag_document("gate", {"default": "half", "rules": [{"name": "r", "split": {"on": 1}, "by": "org"}]})
+    index = index_of({"requires": [{"flag": "gate", "variant": "half"}], "default": "on"}, gate)
+    flags = FlagSet.load(compile_namespace(index, NAMESPACE, ENVIRONMENT, bucketing="v2", approvals={}))
+    for org, served in (("acme", "OFF"), ("", "ON"), ("\ud800", "ON")):
+        assert flags.evaluate("main", {"org": org}).value == served

@@ -68,13 +68,15 @@ def _outcome(outcome: Serve | ResolvedSplit, default: Json) -> Json:
     key = _attribute(outcome.by)
     arms: list[Json] = [[variant, weight] for variant, weight in outcome.arms]
     # A literal salt and a guarded key: the shorthand depends on the flag's key, and nothing hashes as "null".
-    return {
+    split: Json = {
         "if": [
             {"and": [_is_text(key), {"!==": [key, ""]}]},
             {"fractional": [{"cat": [outcome.salt, key]}, *arms]},
-            default,
+            None,
         ]
     }
+    # Null is the default; within another flag it must be said. It also comes of a text that has no UTF-8.
+    return split if default is None else {"or": [split, default]}
 
 
 def _schedule(rules: Sequence[ResolvedRule], default: Json) -> tuple[int, Json, Json] | None:
