@@ -150,6 +150,16 @@ def test_by_forging_everything_that_can_be_built(scene: Scene) -> None:
     scene.good_again()
 
 
+def test_by_blaming_another_compiler(scene: Scene) -> None:
+    """Forged flags that claim to come from a compiler the client has not: it serves what it compiles itself."""
+    forged = scene.thief.read("payments/flags.json").replace(b'["acme"]', b'["acme","evil"]')
+    head = json.loads(scene.thief.read(HEAD)) | {"compiler": 99}
+    scene.thief.publish({"payments/flags.json": forged, HEAD: canonical_json(head) + b"\n"})
+    for name, expected in (("victim", scene.client), ("newcomer", scene.world.client("newcomer"))):
+        assert expected.refresh().reason is None, name
+        assert (answer(expected, org="evil"), answer(expected)) == (False, True), name
+
+
 def test_by_claiming_a_statement_that_is_not_there(scene: Scene) -> None:
     """The head says sequence 2, the history ends at 1."""
     scene.thief.publish(dict(build(scene.forged_head(WIDE), "production", scene.world.clock()).files))

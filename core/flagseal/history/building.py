@@ -7,7 +7,7 @@ would now be, compiled from differs.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flagseal.evaluation.compile import compile_namespace
 from flagseal.history.access import access_for
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from flagseal.history.head import Head, Pending
     from flagseal.model.canonical import Json
     from flagseal.model.document import Document
+
+COMPILER: Final = 1
+"""Raised whenever the same head gives other bytes than before (docs/adr/0051-compilers-differ.md)."""
 
 HEAD_PATH = "_repository/head.json"
 FLAGS, PROVENANCE, ACCESS = "flags.json", "provenance.json", "access.json"
@@ -212,6 +215,7 @@ def _head_file(head: Head, environment: str, as_of: datetime) -> bytes:
         "manifest": head.manifest.digest,
         "acceptedAt": write_instant(head.accepted_at),
         "asOf": write_instant(as_of),
+        "compiler": COMPILER,
         "pending": [_pending_entry(entry) for entry in head.waiting(environment, as_of)],
         "policies": {
             "digest": policies.digest,

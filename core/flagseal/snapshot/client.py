@@ -223,11 +223,12 @@ class SnapshotClient:
         if self._full:
             base = before.content if before is not None else None
             content = verify_content(files, trust, now=now, base=base, known=self._known)
-        namespaces = {
-            name: self._namespace(name, files, content)
-            for name in chain.namespaces
-            if name != REPOSITORY and files.sha256(f"{name}/{FLAGS}") is not None
-        }
+        signed = {path: files.sha256(path) for name in chain.namespaces for path in files.paths(name)}
+        # What was built here is what was signed, digest for digest, or what is to be served in its place.
+        digests = signed if content is None else content.hashes
+        read = files.read if content is None else content.build.files.__getitem__
+        names = (path.removesuffix(f"/{FLAGS}") for path in digests if path.endswith(f"/{FLAGS}"))
+        namespaces = {name: self._namespace(name, digests, read) for name in names if name != REPOSITORY}
         verified = Verified(
             version=chain.version,
             sequence=claim.sequence,
@@ -241,19 +242,16 @@ class SnapshotClient:
         )
         return _State(timestamp, chain, content, verified, safe_after(content, claim, trust.environment))
 
-    def _namespace(self, name: str, files: ChainFiles, content: Content | None) -> NamespaceSnapshot:
+    def _namespace(
+        self, name: str, digests: Mapping[str, str | None], read: Callable[[str], bytes]
+    ) -> NamespaceSnapshot:
         """Make a namespace ready to answer; the one at hand, if it is the same."""
-        # What was built here is what was signed, digest for digest: there is nothing to fetch.
-        read = files.read if content is None else content.build.files.__getitem__
-        flags, provenance, access = (
-            read(path) if files.sha256(path := f"{name}/{file}") is not None else b""
-            for file in (FLAGS, PROVENANCE, ACCESS)
-        )
+        paths = [f"{name}/{file}" for file in (FLAGS, PROVENANCE, ACCESS)]
+        flags, provenance, access = (read(path) if digests.get(path) else b"" for path in paths)
         known = self._state.verified.namespaces.get(name) if self._state is not None else None
         if known is not None and (known.flags, known.provenance, known.access) == (flags, provenance, access):
             return known
-        etag = files.sha256(f"{name}/{FLAGS}") or ""
-        return load_namespace(name, flags, etag, (provenance, access), self._seconds)
+        return load_namespace(name, flags, digests.get(paths[0]) or "", (provenance, access), self._seconds)
 
     def _adopt(self, state: _State, now: datetime) -> None:
         """Keep a new state for the next start, and serve it."""

@@ -19,6 +19,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from flagseal.history import HistoryEntry, accept, build, genesis, replay
+from flagseal.history.building import COMPILER
 from flagseal.history.bundle import read_instant
 from flagseal.model.errors import ApprovalError, FlagsealError
 from flagseal.model.loader import parse_body
@@ -97,12 +98,15 @@ class Content:
         head: The accepted state.
         build: What it compiles to.
         hashes: SHA-256 of every built file, hexadecimal.
+        foreign: Whether another compiler published it. The published bytes were not compared then, and must not be
+            used: what was built here, from documents that people approved, is served in their place.
     """
 
     trust: Trust
     head: Head
     build: Build
     hashes: Mapping[str, str]
+    foreign: bool = False
 
 
 def verify_content(
@@ -140,8 +144,10 @@ def verify_content(
     except FlagsealError as error:
         raise Refused("unapproved-content", f"{error.message} ({error.code})") from error
     hashes = _hashes(built, base)
-    _require_same(files, hashes)
-    return Content(trust, head, built, hashes)
+    foreign = claim.compiler != COMPILER
+    if not foreign:
+        _require_same(files, hashes)
+    return Content(trust, head, built, hashes, foreign=foreign)
 
 
 def head_at(files: Files, trust: Trust, sequence: int) -> Head:
@@ -166,12 +172,14 @@ class Claim:
         sequence: Of the head.
         as_of: The instant for which the snapshot was built.
         statement: Id of the last statement; None at genesis.
+        compiler: Number of the compiler that built it; None if it says none.
         body: All of it.
     """
 
     sequence: int
     as_of: datetime
     statement: str | None
+    compiler: object
     body: Mapping[str, Json]
 
     @staticmethod
@@ -183,7 +191,8 @@ class Claim:
         """
         try:
             body = json.loads(data)
-            return Claim(_integer(body["sequence"]), read_instant(body["asOf"]), body["statement"], body)
+            sequence, as_of = _integer(body["sequence"]), read_instant(body["asOf"])
+            return Claim(sequence, as_of, body["statement"], body.get("compiler"), body)
         except (ValueError, KeyError, TypeError, RecursionError, ApprovalError) as error:
             raise Refused("malformed", f"{HEAD}: cannot be understood ({error})") from error
 

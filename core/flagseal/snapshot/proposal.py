@@ -109,9 +109,10 @@ def _with_build(
     live: Live, build: Build, wanted: dict[str, dict[str, TargetFile]], added: dict[str, bytes]
 ) -> Proposal:
     """Add a build's files; those that are published already under the same digest need not be written."""
+    content = live.content if live.content is not None and not live.content.foreign else None
     for path, data in build.files.items():
-        known = live.chain.target(path) if live.chain is not None and live.content is not None else None
-        if known is None or live.content is None or live.content.build.files.get(path) != data:
+        known = live.chain.target(path) if live.chain is not None and content is not None else None
+        if known is None or content is None or content.build.files.get(path) != data:
             known = _target(path, data)
             added[path] = data
         wanted.setdefault(path.partition("/")[0], {})[path] = known
