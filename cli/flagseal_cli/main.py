@@ -6,6 +6,7 @@ import importlib
 import logging
 import os
 import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -121,4 +122,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Be the console script."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A sign that the terminal's encoding lacks must not take the rest of the answer with it.
+        sys.stdout.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:]))

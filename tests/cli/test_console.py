@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flagseal.model.errors import FlagsealError
@@ -23,3 +27,16 @@ def test_a_failure_that_lasts_is_said_once_and_its_end_too(capsys: pytest.Captur
     assert "over" in capsys.readouterr().err
     failures.tell(None)
     assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_of_another_alphabet_gets_what_it_can_show() -> None:
+    """A letter that a terminal lacks is no reason to fail."""
+    command = str(Path(sys.executable).with_name("flagseal"))
+    done = subprocess.run(
+        [command, "rule", "FS101"],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "koi8-r"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(b"FS101")
