@@ -145,3 +145,14 @@ def test_one_namespace_goes_to_standard_output(repository: Path, capsys: pytest.
     said = capsys.readouterr()
     assert "paymentServiceV2" in json.loads(said.out)["flags"]
     assert "payments: 5 flags kept exactly" in said.err
+
+
+def test_a_key_cannot_write_to_the_terminal(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A foreign file's keys are shown, never sent as they are."""
+    source = written(repository, {"\x1b[2J\x07": flag()})
+    words = ["import", "flagd", source, "--into", "shop", "--owner", "team-storefront", "--repo", str(repository)]
+    assert run(words) == 1
+    said = capsys.readouterr().out
+    assert "left out" in said
+    assert "\x1b" not in said
+    assert "\x07" not in said

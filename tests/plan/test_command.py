@@ -148,3 +148,21 @@ def test_what_no_approval_heals_ends_with_one(repository: Repository, capsys: py
     assert "In the way" in said
     assert "at most 25 at once" in said
     assert "→ Widen in smaller steps" in said
+
+
+def test_a_commit_by_nobody_known_can_never_be_accepted(
+    repository: Repository, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The plan still says what it does, and ends with one."""
+    clone = Repository(tmp_path / "clone")
+    repository.git("clone", "-q", str(repository.path), str(clone.path))
+    flag = clone.path / "flags/payments/new-checkout.yaml"
+    flag.write_text(flag.read_text().replace("globex]", "globex, initech]"))
+    names = ["-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "commit.gpgSign=false"]
+    clone.git(*names, "commit", "-qam", "Unsigned")
+    capsys.readouterr()
+    assert run(["plan", "--repo", str(clone.path), "--base", "HEAD~1", "--head", "HEAD"]) == 1
+    said = capsys.readouterr()
+    assert "also on for organisation initech" in said.out
+    assert "not known to be accepted" in said.out
+    assert "is not signed" in said.err

@@ -50,12 +50,13 @@ def test_the_decision_is_the_one_that_every_verifier_makes() -> None:
 
 
 def test_the_digests_are_those_that_a_statement_would_bind() -> None:
-    """Subjects by their digests, and the manifest before and after."""
-    made = planned(COMPANY, WIDER)
+    """Subjects by their digests, and the manifest before and after; without a head there is no manifest to build on."""
+    made = planned(COMPANY, WIDER, manifest=Manifest.of(COMPANY.accepted))
     after = {**COMPANY.accepted, **documents(WIDER)}
     assert made.manifest_before == Manifest.of(COMPANY.accepted).digest
     assert made.manifest_after == Manifest.of(after).digest
     (subject,) = made.subjects
+    assert planned(COMPANY, WIDER).manifest_after is None
     assert (subject.before, subject.after) == (COMPANY.accepted[CHECKOUT].digest, after[CHECKOUT].digest)
 
 

@@ -14,7 +14,7 @@ from flagseal.approval.authors import contributors
 from flagseal.history import changes
 from flagseal.history.waiting import Change
 from flagseal.model.document import Document, split_subject
-from flagseal.model.errors import ApprovalError, InvalidDocuments, UsageError
+from flagseal.model.errors import ApprovalError, InvalidDocuments, SnapshotError, UsageError
 from flagseal.model.policy_set import load_policies
 from flagseal.policy import Facts, State
 from flagseal.repository import FlagRepository
@@ -88,11 +88,12 @@ def plan_command(  # noqa: PLR0913 (one argument an option)
     git = FlagRepository(repository)
     before = _base(git, base, repository, environment, data)
     documents = _sound(git.working_tree_documents() if revision is None else git.documents(revision))
-    facts = _facts(git, before, documents, revision, authors)
+    facts, unknown = _facts(git, before, documents, revision, authors)
     recorded = _contexts(contexts) if contexts is not None else None
     if group_by and recorded is None:
         raise UsageError("--group-by: nothing to group", remedy="Name recorded contexts with --contexts FILE.")
-    made = plan(facts, before.policies, contexts=recorded, group_by=group_by)
+    manifest = before.head.manifest if before.head is not None else None
+    made = plan(facts, before.policies, manifest=manifest, contexts=recorded, group_by=group_by)
     head = _WORKING_TREE if revision is None else git.resolve(revision)[:12]
     if style == "json":
         print_json(
@@ -109,7 +110,7 @@ def plan_command(  # noqa: PLR0913 (one argument an option)
         accepted = "the accepted state" if before.head is not None else "not known to be accepted"
         click.echo(f"From {before.commit[:12]} ({accepted}) to {head}\n")
         click.echo(as_text(made), nl=False)
-    return 1 if made.obstacles else 0
+    return 1 if made.obstacles or unknown else 0
 
 
 def _sound(read: tuple[tuple[Document, ...], tuple[Finding, ...]]) -> tuple[Document, ...]:
@@ -127,9 +128,13 @@ def _base(git: FlagRepository, revision: str, repository: Path, environment: str
     except UsageError:
         folder = None
     if folder is not None and folder.is_initialised:
-        head = published_state(folder).head
-        if head.commit == commit:
-            return _Base(commit, head.documents, head.policies, head)
+        try:
+            head = published_state(folder).head
+        except SnapshotError as error:
+            note(f"What is accepted cannot be told: {error.message}")
+        else:
+            if head.commit == commit:
+                return _Base(commit, head.documents, head.policies, head)
     documents = _sound(git.documents(commit))
     state = State({document.subject: document for document in documents})
     return _Base(commit, state, load_policies(documents), None)
@@ -141,14 +146,16 @@ def _facts(
     documents: tuple[Document, ...],
     revision: str | None,
     authors: tuple[str, ...],
-) -> Facts:
+) -> tuple[Facts, bool]:
+    """Gather what a decision is made from, and whether somebody unknown wrote a part of it: then none will be made."""
     different = _changes(base, documents)
     after = base.state.changed(different)
     now = datetime.now(UTC).replace(microsecond=0)
     tip = "HEAD" if revision is None else revision
     commits = git.commits_between(base.commit, tip) if git.is_ancestor(base.commit, tip) else ()
-    people = set(authors) | _contributors(commits, base.policies.organisation)
-    if not people:
+    signers = _contributors(commits, base.policies.organisation)
+    people = set(authors) | (signers or set())
+    if not people and signers is not None:
         note("Nobody is known to have written the change; whoever did cannot approve it. Name them with --author.")
     in_effect, pending = {}, {}
     if base.head is not None:
@@ -159,7 +166,7 @@ def _facts(
                 in_effect[name] = head.effective(name, clock)
             if linked := change.linked(name):
                 pending[name] = max(entry.effective_from for entry in linked)
-    return Facts(
+    facts = Facts(
         accepted=base.state,
         after=after,
         subjects=tuple(different),
@@ -170,7 +177,10 @@ def _facts(
         in_effect=in_effect,
         pending_until=pending,
         accepted_at=base.head.accepted_at if base.head is not None else None,
+        # Of a base that nobody accepted, the commit says as well what its documents are, at no cost.
+        head=None if base.head is not None else base.commit,
     )
+    return facts, signers is None
 
 
 def _changes(base: _Base, documents: tuple[Document, ...]) -> Mapping[str, Document]:
@@ -180,18 +190,20 @@ def _changes(base: _Base, documents: tuple[Document, ...]) -> Mapping[str, Docum
     different = {
         subject: document
         for subject, document in found.items()
-        if (known := base.state.documents.get(subject)) is None or known.digest != document.digest
+        if (known := base.state.documents.get(subject)) is not document
+        and (known is None or known.digest != document.digest)
     }
     gone = (subject for subject in base.state.documents if subject not in found)
     return dict(sorted({**different, **{it: Document(*split_subject(it), spec=None) for it in gone}}.items()))
 
 
-def _contributors(commits: tuple[Commit, ...], organisation: Organisation) -> set[str]:
+def _contributors(commits: tuple[Commit, ...], organisation: Organisation) -> set[str] | None:
+    """Find who signed the commits; None, and a note, if one is by nobody known."""
     try:
         return set(contributors(commits, organisation))
     except ApprovalError as error:
         note(f"The change cannot be approved as it is committed: {error.message}")
-        return set()
+        return None
 
 
 def _contexts(path: Path) -> list[Mapping[str, Json]]:

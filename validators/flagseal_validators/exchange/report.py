@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from flagseal.model.characters import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,16 +28,18 @@ def import_text(flags: tuple[Imported, ...], defaults: Defaults) -> str:
 
 
 def _lines(flags: tuple[Imported, ...], defaults: Defaults) -> Iterator[str]:
-    width = max((len(flag.key) for flag in flags), default=0)
-    for flag in flags:
+    # Keys and reasons come from a foreign file, which may be hostile to terminals.
+    keys = [visible(flag.key) for flag in flags]
+    width = max(map(len, keys), default=0)
+    for key, flag in zip(keys, flags, strict=True):
         found = flag.comparison
         same = ""
         if found is not None:
             same = f"{found.evaluated:,} contexts evaluated on both sides, "
             same += f"{found.differ:,} differ (one is {found.example})" if found.differ else "all the same"
-        yield f"{_TOLD[flag.outcome]:<17} {flag.key:<{width}}  {same}".rstrip()
+        yield f"{_TOLD[flag.outcome]:<17} {key:<{width}}  {same}".rstrip()
         for note in flag.notes:
-            yield f"{'':<17}   {note}"
+            yield f"{'':<17}   {visible(note)}"
     yield ""
     yield "Where the origin does not say: " + ", ".join(f"{name} {value}" for name, value in _assumed(defaults))
     counts = Counter(flag.outcome for flag in flags)

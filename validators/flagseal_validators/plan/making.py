@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
-from flagseal.history.manifest import Manifest
 from flagseal.model.canonical import canonical_json
 from flagseal.model.document import NAMESPACED_KINDS
 from flagseal.model.errors import CompileError, InvalidPolicies
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from flagseal.evaluation.resolved import ResolvedFlag
+    from flagseal.history.manifest import Manifest
     from flagseal.model.canonical import Json
     from flagseal.model.document import Document
     from flagseal.model.flag import FlagDefinition
@@ -44,6 +44,7 @@ def plan(
     facts: Facts,
     policies: PolicySet,
     *,
+    manifest: Manifest | None = None,
     contexts: Sequence[Mapping[str, Json]] | None = None,
     group_by: Sequence[str] = (),
 ) -> Plan:
@@ -53,18 +54,20 @@ def plan(
         facts: What is accepted, what would be after the change, whose it is, when. With no approvals, what is missing
             is all that is needed.
         policies: Those in force before the change.
+        manifest: Of the accepted head, where the change is held against one.
         contexts: Recorded evaluation contexts, to be evaluated on both sides.
         group_by: Attributes by which the contexts that change are counted.
     """
     before, after = State.of(facts.accepted), State.of(facts.after)
     subjects = changed_subjects(before, after)
-    manifest = Manifest.of(before.documents)
     decision = decide(facts, policies) if subjects else None
     making = _Making(before, after, policies, facts, contexts, group_by)
     return Plan(
         subjects=tuple(_subject(before.get(subject), after[subject]) for subject in subjects),
-        manifest_before=manifest.digest,
-        manifest_after=manifest.changed({subject: after[subject].digest for subject in subjects}).digest,
+        manifest_before=manifest.digest if manifest is not None else None,
+        manifest_after=manifest.changed({subject: after[subject].digest for subject in subjects}).digest
+        if manifest is not None
+        else None,
         decision=decision,
         environments=making.environments(decision) if decision is not None else (),
         authority=making.authority(subjects),

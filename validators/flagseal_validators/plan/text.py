@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from flagseal.model.characters import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -48,7 +50,8 @@ def _lines(plan: Plan) -> Iterator[str]:
     for subject in plan.subjects:
         yield f"  {subject.verb} {subject.subject}"
         yield f"      {subject.before or 'none'} → {subject.after}"
-    yield f"  manifest {plan.manifest_before} → {plan.manifest_after}"
+    if plan.manifest_before is not None:
+        yield f"  manifest {plan.manifest_before} → {plan.manifest_after}"
     yield f"  policy   {decision.policy}"
 
 
@@ -116,6 +119,6 @@ def _replay(replay: Replay) -> Iterator[str]:
             yield f"      and {len(flag.by_rule) - _SHOWN:,} more ways in {flag.flag}"
     for attribute, groups in replay.groups.items():
         for group in groups[:_SHOWN]:
-            yield f"      {attribute} {group.value}: {group.changed:,} of {group.total:,}"
+            yield f"      {visible(attribute)} {visible(group.value)}: {group.changed:,} of {group.total:,}"
         if len(groups) > _SHOWN:
             yield f"      and {len(groups) - _SHOWN:,} more values of {attribute}"

@@ -98,16 +98,16 @@ class Plan:
 
     Attributes:
         subjects: The documents that change, sorted; an approval binds their digests.
-        manifest_before: Digest of the manifest that the change builds on.
-        manifest_after: Digest of the manifest it leads to.
+        manifest_before: Digest of the manifest that the change builds on; None where it is held against no head.
+        manifest_after: Digest of the manifest it leads to; None likewise.
         decision: What policy says, with the approvals there are; its ``missing`` is who must approve.
         environments: Where something changes, sorted.
         authority: Who can approve what they could not, and who no longer can, in words; for changes of policies.
     """
 
     subjects: tuple[SubjectChange, ...]
-    manifest_before: str
-    manifest_after: str
+    manifest_before: str | None
+    manifest_after: str | None
     decision: Decision | None
     environments: tuple[EnvironmentPlan, ...]
     authority: tuple[str, ...]
