@@ -78,7 +78,12 @@ def test_it_binds_what_the_statement_binds(repository: Repository, capsys: pytes
     planned = record(repository, capsys, "--base", "HEAD~1", "--head", "HEAD")
     capsys.readouterr()
     run(["approvals", "show", "HEAD", "--repo", str(repository.path), "--format", "json"])
-    body = json.loads(capsys.readouterr().out)["body"]
+    shown = json.loads(capsys.readouterr().out)
+    body, decided = shown["body"], shown["decision"]
+    assert planned["decision"]["missing"] == decided["missing"]
+    assert [(it["id"], it["environment"], it["passed"]) for it in planned["decision"]["checks"]] == [
+        (it["id"], it["environment"], it["passed"]) for it in decided["checks"]
+    ]
     predicate = body["predicate"]
     assert planned["accepted"] is True
     assert planned["manifest"] == {"before": predicate["before"], "after": predicate["after"]}

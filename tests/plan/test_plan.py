@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 
 import pytest
 
@@ -118,7 +119,7 @@ def test_a_role_that_nobody_can_fill_is_in_the_way() -> None:
 def test_people_who_move_though_no_weight_did_are_flagged(before: Spec, after: Spec, share: float | None) -> None:
     """A wider arm takes from the safe variant only; whatever draws anew is said, with the share that moves."""
     found = turned(before, after)
-    assert [float(drawn.share) for drawn in found.rebucketed] == ([] if share is None else [share])
+    assert [drawn.share for drawn in found.rebucketed] == ([] if share is None else [share])
 
 
 def test_an_arm_in_the_middle_that_grows_pushes_its_neighbour() -> None:
@@ -134,6 +135,7 @@ def test_an_arm_in_the_middle_that_grows_pushes_its_neighbour() -> None:
     contexts = [{"targetingKey": f"user-{number}"} for number in range(4000)]
     moved = share_that_moved(before, after, contexts)
     # The weights ask for 1/6 to move (to the first arm); the rest of what moves is what the plan reports.
+    assert drawn.share is not None
     assert float(drawn.share) == pytest.approx(moved - 1 / 6, abs=0.03)
 
 
@@ -154,10 +156,22 @@ def test_another_way_of_hashing_draws_every_split_anew() -> None:
     """Bucketing belongs to the environment, so the flags are reported though no flag is in the diff."""
     company = Company.of({CHECKOUT: flag(environments=split({"enabled": 50, "disabled": 50}))})
     hashing = edited(ENVIRONMENTS, lambda spec: spec["environments"]["production"].update(bucketing="v3"))
-    found = effect(planned(company, {"EnvironmentList/environments": hashing}))
-    assert [(drawn.cause, float(drawn.share)) for drawn in found.rebucketed] == [
-        ("splits hash by v3 instead of v2", 0.5)
-    ]
+    made = planned(company, {"EnvironmentList/environments": hashing})
+    (drawn,) = effect(made).rebucketed
+    assert drawn.cause == "splits hash by v3 instead of v2"
+    assert drawn.share == Fraction(1, 2)
+    assert "REBUCKETED: splits hash by v3 instead of v2, so 50 % of those" in as_text(made)
+
+
+def test_raw_targeting_that_splits_is_drawn_anew_too_by_nobody_knows_how_much() -> None:
+    """What cannot be analysed is not passed over."""
+    raw = {"fractional": [["enabled", 1], ["disabled", 1]]}
+    environments = {"production": {"default": "disabled", "targeting": raw}}
+    company = Company.of({CHECKOUT: flag(environments=environments)})
+    hashing = edited(ENVIRONMENTS, lambda spec: spec["environments"]["production"].update(bucketing="v3"))
+    made = planned(company, {"EnvironmentList/environments": hashing})
+    assert [drawn.share for drawn in effect(made).rebucketed] == [None]
+    assert "some of those whom 'targeting' splits" in as_text(made)
 
 
 # Recorded contexts

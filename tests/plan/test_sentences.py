@@ -111,6 +111,45 @@ def test_a_flag_that_changes_through_a_segment_names_the_segment() -> None:
     assert found.changes == ("also on for organisation globex",)
 
 
+BINDING = "EntitlementBinding/entitlements/acme"
+
+
+def binding(*grants: dict[str, str]) -> dict[str, object]:
+    """Give the spec of a binding of acme's."""
+    agreement = {"id": "C-1", "plan": "pro", "from": "2026-01-01", "until": "2027-12-31"}
+    granted = [{"flag": "payments/new-checkout", "reason": "trial", **grant} for grant in grants]
+    return {"org": "acme", "owner": "team-accounts", "agreement": agreement, "grants": granted}
+
+
+def test_a_grant_that_lasts_longer_says_until_when() -> None:
+    """The flag is not in the diff, and the sentence names the organisation and both ends."""
+    when = {"all": [{"entitled": True}, {"plan": "beta"}]}
+    uses = flag(environments=production([{"name": "entitled", "when": when, "serve": "enabled"}]))
+    company = Company.of({CHECKOUT: uses, BINDING: binding({"until": "2026-12-31"})})
+    found = effect(planned(company, {BINDING: binding({"until": "2027-01-31"})}))
+    assert found.causes == (BINDING,)
+    assert found.changes == (
+        (
+            "granted to acme from 2026-01-01 00:00 UTC until 2027-02-01 00:00 UTC "
+            "instead of from 2026-01-01 00:00 UTC until 2027-01-01 00:00 UTC"
+        ),
+    )
+    company = Company.of({CHECKOUT: uses, BINDING: binding()})
+    assert effect(planned(company, {BINDING: binding({})})).changes[0].startswith("also granted to organisation acme")
+
+
+def test_a_prerequisite_that_serves_otherwise_is_named() -> None:
+    """What it requires changed, and it did not."""
+    base = "FlagDefinition/payments/base"
+    environments = production([orgs("acme")])
+    environments["production"]["requires"] = [{"flag": "base", "variant": "enabled"}]
+    company = Company.of({CHECKOUT: flag(environments=environments), base: flag(environments=production())})
+    made = planned(company, {base: flag(environments=production([orgs("acme")]))})
+    found = effect(made, number=1)
+    assert (found.flag, found.causes) == ("payments/new-checkout", (base,))
+    assert found.changes == ("payments/base, which it requires, serves otherwise",)
+
+
 def test_a_switch_keeps_the_names_of_its_variants_where_on_would_mislead() -> None:
     """Only true and false have the words on and off, and only as long as both sides agree."""
     assert on_or_off(None)("enabled") == "enabled"

@@ -7,6 +7,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from flagseal.evaluation.resolved import ResolvedSplit
+from flagseal.evaluation.trace import TARGETING
 from flagseal_validators.plan.sentences import clauses
 from flagseal_validators.plan.values import Rebucketed
 
@@ -28,6 +29,9 @@ def rebucketed(
     """
     if before is None or after is None:
         return ()
+    if after.raw is not None:
+        split = bucketing[0] != bucketing[1] and "fractional" in repr(after.raw)
+        return (Rebucketed(TARGETING, _hashing(bucketing), None),) if split else ()
     old = {clause.name: clause.outcome for clause in clauses(before)}
     return tuple(
         found
@@ -53,11 +57,15 @@ def _compare(rule: str, before: ResolvedSplit, after: ResolvedSplit, bucketing: 
 
 def _causes(before: ResolvedSplit, after: ResolvedSplit, bucketing: tuple[str, str]) -> Iterator[str]:
     if bucketing[0] != bucketing[1]:
-        yield f"splits hash by {bucketing[1]} instead of {bucketing[0]}"
+        yield _hashing(bucketing)
     if before.by != after.by:
         yield f"it goes by {'.'.join(after.by)} instead of {'.'.join(before.by)}"
     if before.salt != after.salt:
         yield f"its salt is {after.salt!r} instead of {before.salt!r}"
+
+
+def _hashing(bucketing: tuple[str, str]) -> str:
+    return f"splits hash by {bucketing[1]} instead of {bucketing[0]}"
 
 
 def _shares(split: ResolvedSplit) -> dict[str, Fraction]:

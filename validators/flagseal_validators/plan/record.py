@@ -49,7 +49,8 @@ def _flag(flag: FlagEffect) -> dict[str, Json]:
         "why": list(flag.why),
         "causes": list(flag.causes),
         "rebucketed": [
-            {"rule": drawn.rule, "cause": drawn.cause, "share": float(drawn.share)} for drawn in flag.rebucketed
+            {"rule": drawn.rule, "cause": drawn.cause, "share": float(drawn.share) if drawn.share is not None else None}
+            for drawn in flag.rebucketed
         ],
     }
 

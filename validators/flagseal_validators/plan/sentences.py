@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from flagseal.evaluation.describe import describe_condition
 from flagseal.evaluation.resolved import Granted, ResolvedSplit, Served, Window
 from flagseal.model.canonical import canonical_json
-from flagseal.model.condition import ALWAYS, AllOf, Negation, Test
+from flagseal.model.condition import ALWAYS, AllOf, AnyOf, Negation, Test
 from flagseal.model.flag import Serve
 
 if TYPE_CHECKING:
@@ -251,6 +251,13 @@ def _changed(before: Clause, after: Clause, flag: ResolvedFlag, label: Label) ->
     if repr(before.rules) == repr(after.rules):
         return
     same_outcome = (before.outcome, before.start) == (after.outcome, after.start)
+    match before.when, after.when:
+        case Negation(part=Served(variant=one) as required), Negation(part=Served(variant=other)) if one == other:
+            yield f"{required.flag.namespace}/{required.flag.name}, which it requires, serves otherwise"
+            return
+    if same_outcome and before.times == after.times and (granted := _granted(before.when, after.when)):
+        yield from granted
+        return
     same_when = repr(before.when) == repr(after.when)
     if same_outcome and before.times == after.times and (moved := _moved_members(before, after)) is not None:
         path, added, gone = moved
@@ -291,12 +298,54 @@ def _drawn(before: Clause, after: Clause) -> str:
 
 def _moved_members(before: Clause, after: Clause) -> tuple[tuple[str, ...], list[str], list[str]] | None:
     one, other = _members(before.when), _members(after.when)
-    if isinstance(before.when, Granted) and isinstance(after.when, Granted):
-        tables = [{name for *_, names in each.tables for name in names} for each in (before.when, after.when)]
-        if tables[0] != tables[1]:
-            return ("org",), sorted(tables[1] - tables[0]), sorted(tables[0] - tables[1])
-        return None
     if one is None or other is None or one[0] != other[0] or set(one[1]) == set(other[1]):
         return None
     added = [name for name in other[1] if name not in one[1]]
     return one[0], added, [name for name in one[1] if name not in other[1]]
+
+
+def _granted(before: ResolvedCondition, after: ResolvedCondition) -> list[str]:
+    """Say whose grants differ, if nothing else of two conditions does."""
+    if repr(_without_grants(before)) != repr(_without_grants(after)):
+        return []
+    old, new = _grants(before), _grants(after)
+    added, gone = sorted(new.keys() - old.keys()), sorted(old.keys() - new.keys())
+    told = [f"also granted to {_named(('org',), added)}"] if added else []
+    told += [f"no longer granted to {_named(('org',), gone)}"] if gone else []
+    moved = [name for name in sorted(old.keys() & new.keys()) if old[name] != new[name]]
+    told += [f"granted to {name} {_spans(new[name])} instead of {_spans(old[name])}" for name in moved[:_SHOWN]]
+    if len(moved) > _SHOWN:
+        told.append(f"at other times to {len(moved) - _SHOWN:,} more organisations")
+    return told
+
+
+def _spans(spans: set[tuple[int, int]]) -> str:
+    return " and ".join(f"from {_instant(since)} until {_instant(until)}" for since, until in sorted(spans))
+
+
+def _grants(condition: ResolvedCondition) -> dict[str, set[tuple[int, int]]]:
+    found: dict[str, set[tuple[int, int]]] = {}
+    match condition:
+        case Granted(tables=tables):
+            for since, until, names in tables:
+                for name in names:
+                    found.setdefault(name, set()).add((since, until))
+        case AllOf(parts=parts) | AnyOf(parts=parts):
+            for part in parts:
+                for name, spans in _grants(cast("ResolvedCondition", part)).items():
+                    found.setdefault(name, set()).update(spans)
+        case Negation(part=part):
+            found = _grants(cast("ResolvedCondition", part))
+    return found
+
+
+def _without_grants(condition: ResolvedCondition) -> object:
+    match condition:
+        case Granted():
+            return Granted(())
+        case AllOf(parts=parts) | AnyOf(parts=parts):
+            return type(condition), [_without_grants(cast("ResolvedCondition", part)) for part in parts]
+        case Negation(part=part):
+            return Negation, _without_grants(cast("ResolvedCondition", part))
+        case _:
+            return condition

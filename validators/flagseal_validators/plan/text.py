@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _INSTANT: Final = "%Y-%m-%d %H:%M UTC"
 _SHOWN: Final = 10
+_FEW: Final = 3
+"""Flags that are listed one by one though nothing that they serve changes."""
 
 
 def as_text(plan: Plan) -> str:
@@ -58,10 +60,17 @@ def _lines(plan: Plan) -> Iterator[str]:
 def _environment(environment: EnvironmentPlan, entry: EnvironmentDecision, decision: Decision) -> Iterator[str]:
     name = environment.environment
     yield f"{name}: {entry.change_class}, {entry.tier}"
+    idle = {flag.flag for flag in environment.flags if not flag.changes and not flag.rebucketed}
+    unsaid = idle if len(idle) > _FEW else set()
     for flag in environment.flags:
-        yield from _flag(flag)
-    for why in entry.why:
+        if flag.flag not in unsaid:
+            yield from _flag(flag)
+    if unsaid:
+        yield f"  and {len(unsaid):,} flags of which nothing that is served changes"
+    for why in entry.why[:_SHOWN]:
         yield f"  because  {why}"
+    if len(entry.why) > _SHOWN:
+        yield f"  because  of {len(entry.why) - _SHOWN:,} more reasons (--format json)"
     yield from _needed([missing for missing in decision.missing if missing.environment == name])
     yield f"  in force {_when(entry)}"
     if environment.replay is not None:
@@ -71,11 +80,11 @@ def _environment(environment: EnvironmentPlan, entry: EnvironmentDecision, decis
 def _flag(flag: FlagEffect) -> Iterator[str]:
     before = flag.before or "not served"
     now = f"; now {'; '.join(flag.changes)}" if flag.changes else "; nothing that is served changes"
-    yield f"  {flag.flag}: {before}{now}"
+    yield f"  {flag.flag}: {before}{'' if flag.rebucketed and not flag.changes else now}"
     if flag.causes:
         yield f"      through {', '.join(flag.causes)}"
     for drawn in flag.rebucketed:
-        share = f"{float(100 * drawn.share):.3g} %"
+        share = "some" if drawn.share is None else f"{float(100 * drawn.share):.3g} %"
         yield f"      REBUCKETED: {drawn.cause}, so {share} of those whom {drawn.rule!r} splits change variant"
         yield "      though no weight asks for it"
 

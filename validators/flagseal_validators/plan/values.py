@@ -20,12 +20,13 @@ class Rebucketed:
     Attributes:
         rule: The rule's name.
         cause: What changed, in words.
-        share: The part of those whom the rule splits that changes variant beyond what the weights ask for.
+        share: The part of those whom the rule splits that changes variant beyond what the weights ask for; None where
+            nobody can say (raw targeting).
     """
 
     rule: str
     cause: str
-    share: Fraction
+    share: Fraction | None
 
 
 @dataclass(frozen=True, slots=True)
