@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from flagseal.approval.envelope import Envelope
@@ -63,11 +64,13 @@ def test_power_cuts_during_a_hundred_approved_changes_lose_nothing(tmp_path: Pat
     up.start()
     moments = random.Random(20261122)
     cuts = published_before_the_cut = 0
+    usual = 1.0
     for number in range(1, CHANGES + 1):
         commit_pilots(up, number)
         if moments.random() < 1 / 4:
             cuts += 1
-            timer = threading.Timer(moments.uniform(0.0, 0.9), up.kill)
+            # From before the first signature to well after publishing, however fast the machine is.
+            timer = threading.Timer(moments.uniform(0.0, 2 * usual), up.kill)
             timer.start()
             approve(up, "alice", "dora")
             timer.join()
@@ -78,8 +81,10 @@ def test_power_cuts_during_a_hundred_approved_changes_lose_nothing(tmp_path: Pat
             up.wait_for(True, KEY, targetingKey="u1", org=f"org-{number}")
             assert verified_sequence(up) == number
         else:
+            began = time.monotonic()
             approve(up, "alice", "dora")
             up.wait_for(True, KEY, targetingKey="u1", org=f"org-{number}")
+            usual = time.monotonic() - began
         assert up.ask(KEY, targetingKey="u1", org=f"org-{number - 1}")["value"] is False
     # The cuts fell on both sides of publishing, or they prove little.
     assert 0 < published_before_the_cut < cuts
