@@ -111,6 +111,8 @@ def found(
         environment=environment,
         genesis=Genesis(commit, Manifest.of({document.subject: document for document in documents}).digest),
     )
+    # From now on approvals are looked for here: let every fetch bring them.
+    repository.configure_notes()
     for leftover in (data.trust, data.store, data.cache):
         shutil.rmtree(leftover, ignore_errors=True)
     data.trust.mkdir(parents=True, mode=0o700)

@@ -16,6 +16,8 @@ from flagseal_cli.main import run
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.cli.conftest import Demo
+
 
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
@@ -139,6 +141,28 @@ def test_an_approval_counts_in_a_clone_under_another_name(
     assert run(["up", "--repo", str(ours), "--once"]) == 0
     capsys.readouterr()
     assert run(["status", "--repo", str(ours)]) == 0, capsys.readouterr().out
+
+
+def test_a_clone_in_which_trust_is_founded_fetches_approvals(founded: Demo) -> None:
+    """What others signed comes with a plain fetch, and two who signed apart can merge their notes."""
+    clone = founded.path.parent / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(founded.path), str(clone)], check=True, capture_output=True)
+    genesis = FlagRepository(founded.path).resolve("HEAD")
+    assert run(["trust", "init", "-e", "production", "--genesis", genesis, "--repo", str(clone)]) == 0
+    flag = founded.path / "flags" / "payments" / "new-checkout.yaml"
+    flag.write_text(flag.read_text().replace("[acme]", "[acme, globex]"))
+    subprocess.run(["git", "-C", str(founded.path), "commit", "-qam", "Widen"], check=True, env=founded.environment)
+    assert run(["approve", "HEAD", "--as", "alice", "--repo", str(founded.path)]) == 0
+    git(clone, "pull", "--ff-only")
+    assert run(["up", "--once", "--repo", str(clone)]) == 0
+    key = str(founded.path / ".flagseal" / "keys" / "dora")
+    assert run(["approve", "HEAD", "--as", "dora", "--key", key, "--repo", str(clone)]) == 0
+    assert run(["up", "--once", "--repo", str(clone)]) == 0
+    assert run(["status", "--repo", str(clone)]) == 0
+    git(clone, "notes", "--ref", "flagseal", "merge", "origin/flagseal")
+    git(clone, "push", "origin", "refs/notes/flagseal")
+    assert run(["up", "--once", "--repo", str(founded.path)]) == 0
+    assert run(["status", "--repo", str(founded.path)]) == 0
 
 
 def test_what_is_there_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

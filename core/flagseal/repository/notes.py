@@ -164,7 +164,8 @@ class Notes:
         """Set git up so that fetching brings notes and merging them keeps every line."""
         self._git.run("config", "--local", "notes.flagseal.mergeStrategy", "cat_sort_uniq")
         for remote in self._git.text("remote").splitlines():
-            refspec = f"+{NOTES_REF}:refs/notes/{remote}/flagseal"
+            # A pattern: a plain name that the remote does not have yet would fail every fetch.
+            refspec = f"+{NOTES_REF}*:refs/notes/{remote}/flagseal*"
             known = self._git.run("config", "--local", "--get-all", f"remote.{remote}.fetch", accept=(0, 1))[1]
             if refspec not in known.decode("utf-8", "replace").splitlines():
                 self._git.run("config", "--local", "--add", f"remote.{remote}.fetch", refspec)
