@@ -42,7 +42,7 @@ INSIDE = {
     "eval with a context that is no JSON": ["eval", "new-checkout", "-e", "production", "-c", "{org: acme}"],
     "eval with a context that is a list": ["eval", "new-checkout", "-e", "production", "-c", "[]"],
     "eval with a bomb of a context": ["eval", "new-checkout", "-e", "production", "-c", "[" * 100_000],
-    "up for an unknown environment": ["up", "--repo", ".", "--environment", "moon", "--port", "0"],
+    "up for an unknown environment": ["up", "--repo", ".", "--environment", "moon", "--port", "0", "--no-sync"],
     "up on an address that is not loopback": ["up", "--repo", ".", "--host", "0.0.0.0", "--port", "0"],  # noqa: S104
     "up on a port that is none": ["up", "--repo", ".", "--port", "70000"],
     "trust init for an unknown environment": ["trust", "init", "--environment", "moon"],

@@ -95,7 +95,7 @@ def test_a_slow_client_finds_the_newest_and_not_a_queue(own: Asked) -> None:
 def test_a_client_that_does_not_read_is_dropped() -> None:
     """It would hold a thread and a document for ever; the others are served meanwhile."""
     big = {"state": "ENABLED", "variants": {"on": "x" * 3_000_000}, "defaultVariant": "on"}
-    with asking(MemorySource(company(payments={"flag-0": big})), patience=0.4) as asked:
+    with asking(MemorySource(company(payments={"flag-0": big})), patience=1.5) as asked:
         idle = asked.stream()
         idle.text()
         for number in range(1, 40):
