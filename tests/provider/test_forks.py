@@ -167,6 +167,18 @@ def test_a_pool_of_processes_leaves_no_cache_behind(world: World, monkeypatch: p
         assert list(temporary.iterdir()) == []
 
 
+def test_a_lock_that_was_held_at_the_fork_holds_nobody_up(world: World) -> None:
+    """Another thread may have been starting or stopping the provider just then; in the child it does not exist."""
+    with application(provider(world, str(world.directory.path))) as app:
+
+        def work(_: Callable[[], bool]) -> tuple[bool, int]:
+            return app.on("new-checkout"), len(our_threads())
+
+        with app.provider._lifecycle:
+            child = Child(work)
+        assert child.result() == (True, 2)
+
+
 def test_a_fork_that_evaluates_nothing_starts_nothing(world: World) -> None:
     """Many children only run another program."""
     with application(provider(world, str(world.directory.path))) as app:

@@ -17,7 +17,7 @@ from openfeature.provider import ProviderStatus
 
 from flagseal.model.errors import UsageError
 from flagseal.provider import FlagsealProvider
-from flagseal.snapshot.client import SnapshotClient
+from flagseal.snapshot.client import Refresh, SnapshotClient
 from flagseal.snapshot.store import DirectoryStore
 from tests.attacks.thief import Thief
 from tests.provider.harness import (
@@ -35,6 +35,8 @@ from tests.snapshot.world import World, flag
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from openfeature.evaluation_context import EvaluationContext
 
     from flagseal_relay.relay import Relay
 
@@ -121,6 +123,29 @@ def test_a_stream_that_breaks_is_taken_up_again(world: World) -> None:
 async def close_streams(relay: Relay) -> None:
     """End all streams, in the loop's thread, and turn away whoever asks for one."""
     relay.close()
+
+
+def test_news_during_a_look_are_not_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is published after a refresh has read the store is found by the next one, without a poll."""
+    read, go_on = threading.Event(), threading.Event()
+    refresh = SnapshotClient.refresh
+
+    def slowly(client: SnapshotClient) -> Refresh:
+        found = refresh(client)
+        read.set()
+        go_on.wait(10)
+        return found
+
+    with application(provider(world, folder(world))) as app:
+        keeper = app.provider._keeper
+        assert keeper is not None
+        monkeypatch.setattr(SnapshotClient, "refresh", slowly)
+        keeper.notify()
+        assert read.wait(5)
+        world.change(flag("pay-later", on_for=["acme"]))
+        keeper.notify()
+        go_on.set()
+        eventually(lambda: app.on("pay-later"))
 
 
 def test_namespaces_that_are_not_wanted_do_not_exist(world: World) -> None:
@@ -276,6 +301,26 @@ def test_a_stale_start_says_stale_after_ready(world: World, tmp_path: Path) -> N
         app.wait_for(STALE)
         assert app.client.get_provider_status() is ProviderStatus.STALE
         assert app.on("new-checkout")
+
+
+def test_no_event_overtakes_what_the_sdk_says_of_the_start(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says READY a moment after initialising, and would make STALE, said within that moment, forgotten."""
+
+    class Slow(FlagsealProvider):
+        def initialize(self, evaluation_context: EvaluationContext) -> None:
+            super().initialize(evaluation_context)
+            time.sleep(0.1)
+
+    monkeypatch.setattr("flagseal.provider.keeper._TICK", 0.005)
+    cache = tmp_path / "cache"
+    with application(provider(world, folder(world), cache=cache)):
+        world.clock.advance(minutes=20)
+    slow = Slow(str(tmp_path / "away"), root=world.root, clock=world.clock, cache=cache)
+    with application(slow) as app:
+        app.wait_for(STALE)
+        assert app.client.get_provider_status() is ProviderStatus.STALE
 
 
 def test_without_anything_verified_it_says_why_and_becomes_ready_later(world: World, tmp_path: Path) -> None:
