@@ -5,7 +5,8 @@ An application needs :class:`FlagSet` and nothing else of it; importing this rea
 
 from __future__ import annotations
 
-from flagseal.evaluation.flag_set import FlagSet, InvalidFlagSet
+from flagseal.evaluation.flag_set import FlagSet
 from flagseal.evaluation.outcome import Evaluation
+from flagseal.evaluation.wire import InvalidFlagSet
 
 __all__ = ["Evaluation", "FlagSet", "InvalidFlagSet"]

@@ -165,7 +165,7 @@ class FlagReader:
 
         Args:
             key: The key under which it is asked.
-            flag: As the document has it, or what was found to be wrong with it.
+            flag: As the document has it.
 
         Raises:
             MalformedFlag: It is not of flagd's form.
@@ -192,8 +192,6 @@ def _form(flag: object) -> tuple[Mapping[str, object], str | None, object]:
     Raises:
         MalformedFlag: It is not of flagd's form.
     """
-    if isinstance(flag, MalformedFlag):
-        raise flag
     if not isinstance(flag, dict):
         raise MalformedFlag("not an object")
     variants, default, targeting = flag.get("variants"), flag.get("defaultVariant"), flag.get("targeting")

@@ -6,34 +6,25 @@ flag set is immutable, and any number of threads may ask at once.
 
 from __future__ import annotations
 
-import json
 import time
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, Self
 
 from flagseal.evaluation.bucketing import BUCKETINGS
 from flagseal.evaluation.flag import (
     FlagReader,
     MalformedFlag,
     always,
-    checked_metadata,
-    copied,
     merged_metadata,
     quoted,
 )
 from flagseal.evaluation.javascript import TooLarge
 from flagseal.evaluation.jsonlogic import MalformedTargeting
 from flagseal.evaluation.outcome import Evaluation, Metadata, error
-from flagseal.model.errors import FlagsealError
+from flagseal.evaluation.wire import InvalidFlagSet, flag_of, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, KeysView, Mapping
-
-
-class InvalidFlagSet(FlagsealError):
-    """Refuse what is no flagd document at all; a malformed flag in one spoils only itself."""
-
-    code = "InvalidFlagSet"
 
 
 class FlagSet:
@@ -74,15 +65,9 @@ class FlagSet:
             raise InvalidFlagSet(
                 f"no bucketing {quoted(str(bucketing))}", remedy=f"Use one of {', '.join(sorted(BUCKETINGS))}."
             )
-        body = _body(document)
-        try:
-            metadata = MappingProxyType(dict(checked_metadata(copied(body.get("metadata")))))
-            evaluators = copied(body.get("$evaluators", {}))
-        except MalformedFlag as problem:
-            raise InvalidFlagSet(f"$.metadata or $.$evaluators: {problem}") from None
-        if not isinstance(evaluators, dict):
-            raise InvalidFlagSet("$.$evaluators: not an object")
-        return cls(_flags(body.get("flags")), FlagReader(evaluators, metadata, BUCKETINGS[bucketing], clock))
+        parts = parts_of(document)
+        metadata = MappingProxyType(dict(parts.metadata))
+        return cls(parts.flags, FlagReader(parts.evaluators, metadata, BUCKETINGS[bucketing], clock))
 
     def evaluate(self, key: str, context: Mapping[str, object] | None = None) -> Evaluation:
         """Answer for one flag. Raises nothing, whatever the context holds.
@@ -107,8 +92,8 @@ class FlagSet:
 
     def flag_metadata(self, key: str) -> Metadata:
         """Give the metadata that a flag's evaluations carry; for an unknown or malformed one, those of the flag set."""
-        flag = self._flags.get(key)
         try:
+            flag = flag_of(self._flags.get(key))
             return merged_metadata(self._metadata, flag.get("metadata")) if isinstance(flag, dict) else self._metadata
         except MalformedFlag:
             return self._metadata
@@ -143,42 +128,6 @@ class FlagSet:
 
     def _compiled(self, key: str) -> Callable[[object], Evaluation]:
         try:
-            return self._reader.read(key, self._flags[key])
+            return self._reader.read(key, flag_of(self._flags[key]))
         except MalformedFlag as problem:
             return always(error("PARSE_ERROR", f"malformed flag: {problem}", self.flag_metadata(key)))
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    msg = f"{name} is no JSON"
-    raise ValueError(msg)
-
-
-def _body(document: Mapping[str, object] | str | bytes) -> Mapping[str, object]:
-    if isinstance(document, (str, bytes, bytearray)):
-        try:
-            document = json.loads(document, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as problem:
-            raise InvalidFlagSet(f"not JSON: {problem}", remedy="Give a flagd flag document.") from None
-    if not isinstance(document, dict):
-        raise InvalidFlagSet("$: not an object", remedy="Give a flagd flag document: an object with `flags`.")
-    return document
-
-
-def _flags(value: object) -> Mapping[str, object]:
-    """Read ``flags``, a map or a list with a key in each; of two with one key, the last counts."""
-    pairs: list[tuple[object, object]]
-    if isinstance(value, dict):
-        pairs = list(value.items())
-    elif isinstance(value, list):
-        pairs = [(flag.get("key") if isinstance(flag, dict) else None, flag) for flag in value]
-    else:
-        raise InvalidFlagSet("$.flags: neither an object nor a list", remedy="Give a flagd flag document.")
-    flags: dict[str, object] = {}
-    for key, flag in pairs:
-        if not isinstance(key, str):
-            raise InvalidFlagSet("$.flags: a flag without a key", remedy="Give each flag of the list a `key`.")
-        try:
-            flags[key] = copied(flag)
-        except MalformedFlag as problem:
-            flags[key] = problem
-    return flags

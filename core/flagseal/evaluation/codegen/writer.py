@@ -11,7 +11,7 @@ Values are what JSONLogic says (:mod:`~flagseal.evaluation.jsonlogic`); what is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from flagseal.evaluation.javascript import truthy
@@ -46,11 +46,11 @@ class Site:
 
     def with_assigned(self, name: str) -> Site:
         """Know one more variable."""
-        return self if name in self.assigned else replace(self, assigned=self.assigned | {name})
+        return self if name in self.assigned else Site(self.assigned | {name}, self.facts)
 
     def with_fact(self, name: str | None, fact: Fact) -> Site:
         """Know something about a variable, if it is one."""
-        return self if name is None else replace(self, facts={**self.facts, name: fact})
+        return self if name is None else Site(self.assigned, {**self.facts, name: fact})
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +282,7 @@ class Writer:
     def name(self, code: Code) -> Code:
         """Give a code that can be used twice: the text once, :attr:`Code.again` after it."""
         if code.name is not None or code.text.isidentifier():
-            return replace(code, name=code.name or code.text)
+            return code if code.name is not None else Code(code.text, code.kind, code.text)
         name = self.scope.temporary()
         return Code(f"({name} := {code.text})", code.kind, name)
 
