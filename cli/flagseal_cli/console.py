@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -53,4 +54,9 @@ def note(text: str) -> None:
 
 def print_json(value: object) -> None:
     """Write a result for a program."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+
+
+def _plain(value: object) -> str:
+    """Write what JSON has no form for: instants as RFC 3339."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)

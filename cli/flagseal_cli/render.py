@@ -24,7 +24,9 @@ def change_lines(stands: Standing) -> Iterator[str]:
     statement = stands.candidate.proposal.statement
     for subject in sorted(statement.subjects):
         document = stands.candidate.proposal.documents[subject]
-        what = "removes" if document.is_tombstone else "adds" if statement.replaces[subject] is None else "changes"
+        replaced = statement.replaces[subject]
+        new = replaced in {None, document.tombstone().digest}
+        what = "removes" if document.is_tombstone else "adds" if new else "changes"
         yield f"  {what} {subject}"
     decision = stands.acceptance.decision if stands.acceptance else None
     if decision is not None:

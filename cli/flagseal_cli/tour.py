@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -20,8 +21,14 @@ def executable() -> str:
     return str(beside) if beside.exists() else shutil.which("flagseal") or "flagseal"
 
 
-def demo_tour(repository: Path, port: int) -> str:
-    """Write the demo's tour."""
+def demo_tour(repository: Path, port: int, options: str = "") -> str:
+    """Write the demo's tour.
+
+    Args:
+        repository: The demo.
+        port: Of its relay.
+        options: What each command needs besides, to find the same data.
+    """
     flagseal = executable()
     url = f"localhost:{port}/ofrep/v1/evaluate/flags/new-checkout"
     return _numbered(
@@ -31,31 +38,31 @@ def demo_tour(repository: Path, port: int) -> str:
                 f"""curl -s -XPOST {url} -d '{{"context":{{"targetingKey":"u1","org":"globex"}}}}'""",
             )),
             ("Widen it, as bob. The answer does not change; status says who must approve.", (
-                f"cd {repository}",
+                f"cd {shlex.quote(str(repository))}",
                 "sed -i 's/\\[acme\\]/[acme, globex]/' flags/payments/new-checkout.yaml",
                 'git commit -am "Give globex the new checkout"',
-                f"{flagseal} status",
+                f"{flagseal} status{options}",
             )),
             ("Approve it: an owner, and the release manager. Within two seconds the answer changes.", (
-                f"{flagseal} approve HEAD --as alice",
-                f"{flagseal} approve HEAD --as dora",
+                f"{flagseal} approve HEAD --as alice{options}",
+                f"{flagseal} approve HEAD --as dora{options}",
             )),
             ("Prove it: answer ← rule ← snapshot ← statement ← people, policy ← commit.", (
-                f"{flagseal} explain payments/new-checkout --environment production",
+                f"{flagseal} explain payments/new-checkout --environment production{options}",
             )),
         )
     )  # fmt: skip
 
 
-def repository_tour(port: int, environment: str) -> str:
+def repository_tour(port: int, environment: str, options: str = "") -> str:
     """Write the three commands that matter in any repository."""
     flagseal = executable()
     url = f"localhost:{port}/ofrep/v1/evaluate/flags"
     return _numbered(
         (
             ("Ask for all flags:", (f"""curl -s -XPOST {url} -d '{{"context":{{"targetingKey":"u1"}}}}'""",)),
-            ("After a commit: what waits, and for whom", (f"{flagseal} status --environment {environment}",)),
-            ("Approve with your own SSH key", (f"{flagseal} approve HEAD --as YOU --key ~/.ssh/id_ed25519",)),
+            ("After a commit: what waits, and for whom", (f"{flagseal} status --environment {environment}{options}",)),
+            ("Approve with your own SSH key", (f"{flagseal} approve HEAD --as YOU --key ~/.ssh/id_ed25519{options}",)),
         )
     )  # fmt: skip
 

@@ -86,7 +86,7 @@ def explain(
     """
     environment = build.environment
     documents = head.effective(environment, now)
-    flag = _find(documents, reference, environment)
+    flag = _find(documents, head, reference, environment, now)
     definition = documents.catalogue.flags[flag]
     resolved = resolve_flag(definition, environment, documents.catalogue)
     bucketing = head.policies.environments[environment].bucketing
@@ -109,12 +109,21 @@ def explain(
     )
 
 
-def _find(documents: State, reference: str, environment: str) -> str:
+def _find(documents: State, head: Head, reference: str, environment: str, now: datetime) -> str:
     flags = documents.catalogue.flags
     if reference in flags:
         found = [reference]
     else:
         found = [name for name, it in flags.items() if reference in {it.name, it.key}]
+    if not found and reference in head.documents.catalogue.flags:
+        subject = subject_of("FlagDefinition", *reference.split("/"))
+        waits = [entry for entry in head.waiting(environment, now) if subject in entry.before]
+        when = f"; it waits until {waits[0].effective_from:%Y-%m-%d %H:%M UTC}" if waits else ""
+        raise UsageError(
+            f"{reference}: is accepted, and not in effect in {environment} yet{when}",
+            code="NotInEffect",
+            remedy="`flagseal status` shows all that waits.",
+        )
     if len(found) != 1:
         raise UsageError(
             f"{reference}: no such flag is in effect",

@@ -10,6 +10,7 @@ import pytest
 
 from flagseal.snapshot.client import SnapshotClient
 from flagseal.snapshot.store import DirectoryStore
+from flagseal_cli.locking import alone_in
 from flagseal_cli.main import run
 from flagseal_cli.workspace import DataFolder
 
@@ -103,3 +104,15 @@ def test_show_names_every_role_and_its_threshold(founded: Demo, capsys: pytest.C
     assert roles["timestamp"] == roles["snapshot"] == roles["online"] == (1, 1)
     assert shown["trust"]["environment"] == "production"
     assert shown["trust"]["genesis"]["sequence"] == 0
+
+
+def test_a_ceremony_waits_for_the_publisher_to_stop(
+    founded: Demo, data: DataFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rotating a key under a running `flagseal up` would leave it with one that nobody trusts."""
+    before = founded.state()
+    with alone_in(data):
+        for words in (("rotate", "online"), ("renew",)):
+            assert command(founded, "trust", *words) == 2
+            assert "AlreadyRunning" in capsys.readouterr().err
+    assert founded.state() == before

@@ -16,6 +16,7 @@ from flagseal.snapshot.keys import generate, load_public_key, load_signer, signe
 from flagseal.snapshot.store import DirectoryStore
 from flagseal_cli.console import note, print_json
 from flagseal_cli.founding import OFFLINE_KEYS, THRESHOLD, found, promote_online_key
+from flagseal_cli.locking import alone_in
 from flagseal_cli.options import data_option, environment_option, format_option, repo_option
 from flagseal_cli.workspace import data_folder, find_repository
 
@@ -129,9 +130,16 @@ def rotate_trust(
 ) -> None:
     """Replace the keys of ROLE; after a theft of the online key, rotate `online`.
 
-    A running `flagseal up` is to be stopped before and started after.
+    `flagseal up` must be stopped meanwhile; it reads its key when it starts.
     """
     folder = _folder(environment, repo, data)
+    with alone_in(folder):
+        _rotate(role, folder, signers, new_keys, threshold)
+
+
+def _rotate(
+    role: RotatedRole, folder: DataFolder, signers: tuple[str, ...], new_keys: tuple[Path, ...], threshold: int | None
+) -> None:
     store = DirectoryStore(folder.store)
     root = folder.read_root()
     trusted = ceremony.trusted(store, root)
@@ -159,8 +167,9 @@ def renew_trust(signers: tuple[str, ...], *, environment: str | None, repo: Path
     """Sign root and targets for another year, with the keys they have."""
     folder = _folder(environment, repo, data)
     store, root = DirectoryStore(folder.store), folder.read_root()
-    given = _open(signers, folder, ceremony.trusted(store, root))
-    after = ceremony.renew(store, root, signers=given, now=datetime.now(UTC))
+    with alone_in(folder):
+        given = _open(signers, folder, ceremony.trusted(store, root))
+        after = ceremony.renew(store, root, signers=given, now=datetime.now(UTC))
     note(f"Root version {after.root.version} expires {after.root.expires:%Y-%m-%d}; targets the same day.")
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
+import shlex
 import signal
 import threading
 from contextlib import contextmanager
@@ -22,6 +22,7 @@ from flagseal.snapshot.store import DirectoryStore
 from flagseal_cli.console import Failures, note
 from flagseal_cli.demo import write_demo
 from flagseal_cli.founding import found_or_read, open_online_key
+from flagseal_cli.locking import alone_in
 from flagseal_cli.options import data_option
 from flagseal_cli.tour import demo_tour, repository_tour
 from flagseal_cli.workspace import DataFolder, data_folder, find_repository
@@ -53,9 +54,7 @@ _READY_SECONDS: Final = 60.0
 @click.option(
     "--sync-port",
     type=click.IntRange(0, 65535),
-    default=SYNC_PORT,
-    show_default=True,
-    help="Where flagd and its in-process providers sync (gRPC). 0 takes a free one.",
+    help=f"Where flagd and its in-process providers sync (gRPC). Default: {SYNC_PORT}, or a free one if that is taken.",
 )
 @click.option("--no-sync", is_flag=True, help="Do not answer flagd's sync protocol.")
 @click.option("--once", is_flag=True, help="Publish what is approved, and end without answering anybody.")
@@ -66,7 +65,7 @@ def up_command(
     environment: str,
     host: str,
     port: int,
-    sync_port: int,
+    sync_port: int | None,
     no_sync: bool,
     once: bool,
     data: Path | None,
@@ -78,7 +77,7 @@ def up_command(
     with (
         _listening(host, port, wanted=not once) as listener,
         _syncing(host, sync_port, wanted=not (once or no_sync)) as sync,
-        _alone(folder),
+        alone_in(folder),
     ):
         founded = found_or_read(git, folder, environment)
         if founded.newly:
@@ -103,7 +102,7 @@ def up_command(
                     sync.start(relay)
                 _run(runner, relay, folder, _addresses(server, sync))
                 note(_ready(server, sync))
-                note(_tour(repository, environment, server.port, demo=repo is None))
+                note(_tour(repository, environment, server.port, data))
                 _until_stopped(runner)
             note("Stopped. Start again to go on where this ended.")
 
@@ -118,11 +117,10 @@ def _demo() -> Path:
     return find_repository(folder)
 
 
-def _tour(repository: Path, environment: str, port: int, *, demo: bool) -> str:
-    is_demo = demo or (repository / ".flagseal" / "keys" / "alice").exists()
-    tour = (
-        demo_tour(repository, port) if is_demo and environment == "production" else repository_tour(port, environment)
-    )
+def _tour(repository: Path, environment: str, port: int, data: Path | None) -> str:
+    is_demo = (repository / ".flagseal" / "keys" / "alice").exists() and environment == "production"
+    options = "" if data is None else f" --data {shlex.quote(str(data.resolve()))}"
+    tour = demo_tour(repository, port, options) if is_demo else repository_tour(port, environment, options)
     return f"In another terminal:\n\n{tour}\nCtrl-C stops.\n"
 
 
@@ -146,43 +144,22 @@ def _listening(host: str, port: int, *, wanted: bool) -> Iterator[socket.socket 
 
 
 @contextmanager
-def _syncing(host: str, port: int, *, wanted: bool) -> Iterator[SyncServer | None]:
+def _syncing(host: str, port: int | None, *, wanted: bool) -> Iterator[SyncServer | None]:
     """Take the address of flagd's sync protocol, if it is wanted."""
     if not wanted:
         yield None
         return
-    with SyncServer(host, port) as sync:
+    with _sync_server(host, port) as sync:
         yield sync
 
 
-@contextmanager
-def _alone(folder: DataFolder) -> Iterator[None]:
-    """Hold the data folder: two publishers in one would only get in each other's way."""
-    new = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
-    folder.path.mkdir(parents=True, exist_ok=True)
+def _sync_server(host: str, port: int | None) -> SyncServer:
     try:
-        with folder.lock.open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise UsageError(
-                    f"{folder.path}: another `flagseal up` works here",
-                    code="AlreadyRunning",
-                    remedy="Stop it first, or name another folder with --data.",
-                ) from None
-            yield
-    finally:
-        if not folder.is_initialised and new:
-            folder.lock.unlink(missing_ok=True)
-            _remove_empty(new)
-
-
-def _remove_empty(folders: list[Path]) -> None:
-    for path in folders:
-        try:
-            path.rmdir()
-        except OSError:
-            return
+        return SyncServer(host, SYNC_PORT if port is None else port)
+    except UsageError as error:
+        if port is not None or error.code != "PortTaken":
+            raise
+        return SyncServer(host, 0)
 
 
 def _run(runner: Runner, relay: Relay, folder: DataFolder, addresses: dict[str, str]) -> None:
