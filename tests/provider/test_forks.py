@@ -66,6 +66,15 @@ class Child:
         return pickle.loads(sent)  # noqa: S301 (our own child's)
 
 
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let no child that is ended hard leave anything outside of the test's own folder."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """Make the small company and publish its first snapshot."""
@@ -147,11 +156,8 @@ def test_a_forked_process_notices_by_itself_that_it_is_stale(world: World) -> No
         assert trouble
 
 
-def test_a_pool_of_processes_leaves_no_cache_behind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pool_of_processes_leaves_no_cache_behind(world: World, temporary: Path) -> None:
     """Children of multiprocessing end in a way of their own."""
-    temporary = world.path / "temporary"
-    temporary.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(temporary))
     with application(provider(world, str(world.directory.path), cache=world.path / "cache")) as app:
 
         def work() -> None:

@@ -8,10 +8,7 @@ what its parent knew, since what was seen before is what protects from being sho
 
 from __future__ import annotations
 
-import atexit
-import os
 import shutil
-import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -38,19 +35,11 @@ class CachePlace:
     def __init__(self, path: Path, *, passing: bool) -> None:
         self.path = path
         self._passing = passing
-        self._owner = os.getpid()
-        if passing:
-            atexit.register(self.leave)
-            # A child of multiprocessing ends by ways of its own. Whoever is one has that module already.
-            pool = sys.modules.get("multiprocessing.util")
-            if pool is not None:
-                pool.Finalize(None, self.leave, exitpriority=0)
 
     def leave(self) -> None:
-        """Remove it if it was only for this process; whoever was forked off leaves it to its parent."""
-        if self._passing and os.getpid() == self._owner:
+        """Remove it if it was only for this process."""
+        if self._passing:
             shutil.rmtree(self.path, ignore_errors=True)
-            atexit.unregister(self.leave)
 
 
 def open_in_place(

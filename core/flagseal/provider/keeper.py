@@ -9,8 +9,11 @@ Three threads, none of which an evaluation waits for::
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import random
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -44,6 +47,8 @@ _BREATH: Final = 0.1
 there is news, and must not keep an application busy with it."""
 _EAGER: Final = 0.5
 """Seconds before the second look, as long as nothing is at hand; doubled each time, up to the poll."""
+_LAST_SECONDS: Final = 2.0
+"""Seconds for which the end of the process waits."""
 _WORRIED: Final = 10.0
 """Most seconds between two looks while what is at hand is stale, or the last look failed, however seldom the poll."""
 
@@ -98,6 +103,7 @@ class Keeper:
         self._client: SnapshotClient | None = None
         self._place: CachePlace | None = None
         self._follower: Follower | None = None
+        self._owner = os.getpid()
         self._adopting = threading.Lock()
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -137,6 +143,12 @@ class Keeper:
         if self._follower is not None:
             self._follower.start()
 
+        atexit.register(self._at_exit)
+        # A child of multiprocessing ends by ways of its own. Whoever is one has that module already.
+        pool = sys.modules.get("multiprocessing.util")
+        if pool is not None:
+            pool.Finalize(None, self._at_exit, exitpriority=0)
+
     def announce(self, *, ready: bool) -> None:
         """Begin to tell of changes: what the SDK says of the start itself is known.
 
@@ -159,6 +171,7 @@ class Keeper:
             timeout: Most seconds to wait.
         """
         deadline = time.monotonic() + timeout
+        atexit.unregister(self._at_exit)
         self._stop.set()
         self._wake.set()
         self.settled.set()
@@ -169,6 +182,13 @@ class Keeper:
                 thread.join(max(0.0, deadline - time.monotonic()))
         if self._threads[0].ident is None:
             self._close()
+
+    def _at_exit(self) -> None:
+        """Leave nothing behind where nobody said stop. A forked process has no say in what is its parent's."""
+        if os.getpid() == self._owner and not self._stop.is_set():
+            self.stop(_LAST_SECONDS)
+            if self._place is not None:
+                self._place.leave()
 
     # In the thread that refreshes
 
