@@ -24,7 +24,6 @@ from flagseal.model.loader import parse_body
 from flagseal.policy.classify import reached
 from flagseal.policy.decide import decide
 from flagseal.policy.facts import Facts
-from flagseal.policy.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,7 +113,7 @@ def _judge(head: Head, bundle: Bundle, trust: Trust, clock: datetime) -> _Judged
     require_chain(head, statement, trust)
     documents = _content(statement, bundle)
     manifest = _manifest(head, statement, documents)
-    after = State(MappingProxyType({**head.documents.documents, **documents}))
+    after = head.documents.changed(documents)
     organisation = head.policies.organisation
     unknown = [person for person in statement.contributors if person not in organisation.people]
     if unknown:
