@@ -1,16 +1,15 @@
 """All flags, segments and bindings of a repository at one point, by name, with who refers to whom.
 
-Documents are parsed when they are first asked for, and what was parsed is kept by digest: a catalogue of ten thousand
-documents of which one changed costs the parsing of one.
+Documents are parsed when they are first asked for, and what was parsed is kept with the document: a catalogue of ten
+thousand documents of which one changed costs the parsing of one.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar, cast
 
 from flagseal.model.condition import AllOf, AnyOf, Entitled, Negation, SegmentRef
 from flagseal.model.definitions import parse_binding, parse_flag, parse_segment
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from flagseal.model.flag import EntitlementBinding, FlagDefinition, Grant, Segment
 
 T = TypeVar("T")
-
-_KEPT: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +40,21 @@ class References:
     entitled: bool
 
 
-class _Memory(Generic[T]):
-    """Keep what was made of documents, the latest :data:`_KEPT` of them, by digest."""
+def _kept(name: str, make: Callable[[Document], T]) -> Callable[[Document], T]:
+    """Keep what is made of a document beside it, as a cached property does: it lives as long as the document."""
 
-    def __init__(self, make: Callable[[Document], T]) -> None:
-        self._make = make
-        self._made: OrderedDict[str, T] = OrderedDict()
+    def get(document: Document) -> T:
+        kept = vars(document)
+        if name not in kept:
+            kept[name] = make(document)
+        return cast("T", kept[name])
 
-    def __call__(self, document: Document) -> T:
-        digest = document.digest
-        made = self._made.get(digest)
-        if made is None:
-            made = self._make(document)
-            self._made[digest] = made
-            while len(self._made) > _KEPT:
-                try:
-                    self._made.popitem(last=False)
-                except KeyError:  # another thread emptied it
-                    break
-        return made
+    return get
 
 
-_flag: Final = _Memory(parse_flag)
-_segment: Final = _Memory(parse_segment)
-_binding: Final = _Memory(parse_binding)
+_flag: Final = _kept("_definition", parse_flag)
+_segment: Final = _kept("_definition", parse_segment)
+_binding: Final = _kept("_definition", parse_binding)
 
 
 class _Parsed(Mapping[str, T]):
@@ -211,7 +199,7 @@ def _find_references(document: Document) -> References:
     return References(frozenset(segments), frozenset(flags), entitled)
 
 
-_references: Final = _Memory(_find_references)
+_references: Final = _kept("_references", _find_references)
 
 
 def leaves(condition: Condition | None) -> Iterator[Condition]:
