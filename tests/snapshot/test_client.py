@@ -82,7 +82,7 @@ def test_a_change_costs_what_changed(world: World) -> None:
 
 
 def test_more_namespaces_are_followed_than_one_look_up_visits(tmp_path: Path) -> None:
-    """ngclient gives up after 32 roles by default; here are eighty, and every one of them answers."""
+    """By default ngclient gives up after 32 roles; here are eighty, and every one of them answers."""
     many = [flag(f"flag-{number}", f"team-{number}", on_for=["acme"]) for number in range(80)]
     world = World(tmp_path, documents=(*policies(), *many))
     world.publish()
