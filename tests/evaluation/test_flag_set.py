@@ -503,8 +503,9 @@ def test_targeting_beyond_all_measure_is_a_parse_error(levels: int) -> None:
     assert ask({"if": [_nested(levels), "on"]}).error_code == "PARSE_ERROR"
 
 
-def test_a_caller_deep_in_its_own_recursion_spoils_nothing() -> None:
-    """Where there is no room to compile, the answer is an error; the next caller gets the right one."""
+@pytest.mark.parametrize("room", range(8, 60, 4))
+def test_a_caller_deep_in_its_own_recursion_spoils_nothing(room: int) -> None:
+    """Where there is no room to compile or to evaluate, the answer is an error; the next caller gets the right one."""
     flags = flag_set(f=flag({"if": [_nested(40), "on", "off"]}))
 
     def at_depth(left: int) -> object:
@@ -514,7 +515,8 @@ def test_a_caller_deep_in_its_own_recursion_spoils_nothing() -> None:
     frame: Any = sys._getframe()
     while frame is not None:
         frames, frame = frames + 1, frame.f_back
-    assert at_depth(sys.getrecursionlimit() - frames - 30) in {None, "GENERAL"}
+    for _ in range(2):
+        assert at_depth(sys.getrecursionlimit() - frames - room) in {None, "GENERAL"}
     assert at_depth(0) is None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from flagseal.evaluation.bucketing import BUCKETINGS
 from flagseal.evaluation.flag import (
@@ -20,11 +20,14 @@ from flagseal.evaluation.flag import (
 )
 from flagseal.evaluation.javascript import TooLarge
 from flagseal.evaluation.jsonlogic import MalformedTargeting
-from flagseal.evaluation.outcome import Evaluation, Metadata, error
+from flagseal.evaluation.outcome import NO_METADATA, Evaluation, Metadata, error
 from flagseal.evaluation.wire import InvalidFlagSet, flag_of, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, KeysView, Mapping
+
+
+_NO_ROOM: Final = error("GENERAL", "no room is left to evaluate", NO_METADATA)
 
 
 class FlagSet:
@@ -79,7 +82,10 @@ class FlagSet:
         try:
             return self._answers[key](context)
         except Exception as problem:  # noqa: BLE001 (total by contract: what a caller passes must not break the caller)
-            return self._otherwise(key, context, problem)
+            try:
+                return self._otherwise(key, context, problem)
+            except Exception:  # noqa: BLE001 (the caller's own recursion has left no room even to say so)
+                return _NO_ROOM
 
     def keys(self) -> KeysView[str]:
         """Give the keys of all flags, the malformed and disabled ones included."""
