@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from random import Random
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flagseal.evaluation.javascript import strict_equal, truthy
+from flagseal.evaluation.jsonlogic import MalformedTargeting
 from tests.evaluation.test_jsonlogic import apply, function_of
 
 NAMES = ("a", "b", "c")
@@ -121,3 +123,49 @@ def test_a_variable_is_read_only_where_every_way_has_set_it(seed: int) -> None:
         for context in EVERY_CONTEXT:
             expected = walk(whole, context)
             assert [form(context) for form in forms] == [expected, expected, [expected]]
+
+
+def _within(operator: str, position: int, count: int, levels: int) -> Any:  # noqa: ANN401 (JSON)
+    """Nest an operator in one of its own arguments."""
+    node: Any = {"var": "a"}
+    for _ in range(levels):
+        arguments: list[Any] = [{"var": "b"}] * count
+        arguments[position] = node
+        if operator == "fractional":
+            arguments = [part if number == 0 else [part, 1] for number, part in enumerate(arguments)]
+        node = {operator: arguments}
+    return node
+
+
+NESTED = [
+    (operator, position, count)
+    for operator, count in {
+        "if": 3, "and": 3, "or": 3, "!": 1, "!!": 1, "==": 2, "===": 2, "!==": 2, "<": 3, ">": 2, "in": 2, "cat": 2,
+        "+": 2, "substr": 3, "starts_with": 2, "ends_with": 2, "sem_ver": 3, "fractional": 3, "map": 2, "some": 2,
+        "reduce": 3, "merge": 2, "missing": 1, "var": 2, "missing_some": 2,
+    }.items()
+    for position in range(count)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("operator", "position", "count"), NESTED)
+def test_nesting_costs_no_more_than_its_size(operator: str, position: int, count: int) -> None:
+    """What is written twice for each level would be written 2^60 times here, and this test would not end."""
+    for arguments in ([], ["x"]):
+        node = _within(operator, position, count, 60)
+        (wrapped,) = node.values()
+        function = function_of({operator: [*wrapped, *arguments]})
+        with contextlib.suppress(MalformedTargeting):
+            function({"a": "x", "b": ["y"], "targetingKey": "u"})
+
+
+@pytest.mark.parametrize("key", [{"var": "b"}, {"cat": ["k"]}, ["x"]])
+def test_splits_within_splits_cost_no_more_than_their_size(key: Any) -> None:  # noqa: ANN401 (JSON)
+    """As keys, as arms and as weights, at the top and within."""
+    for place in range(3):
+        node: Any = {"var": "a"}
+        for _ in range(40):
+            arm: list[Any] = [node, 1] if place == 0 else ["x", node] if place == 1 else ["x", 1]
+            node = {"fractional": [node if place == 2 else key, arm, ["y", 1]]}
+        for logic_ in (node, {"if": [{"var": "a"}, node, {"!": [node]}]}):
+            function_of(logic_)({"a": "x", "b": "y", "targetingKey": "u"})

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from flagseal.evaluation.bucketing import LARGEST_SUM, whole_weight
-from flagseal.evaluation.codegen.writer import Code, Site, Test, Writer, always, conditions, known, operation, writes
+from flagseal.evaluation.bucketing import split as split_evaluated
+from flagseal.evaluation.codegen.writer import (
+    Code,
+    Site,
+    Test,
+    Writer,
+    always,
+    conditions,
+    is_constant,
+    known,
+    operation,
+    writes,
+)
 from flagseal.evaluation.semver import Version, parse_version, relation, sem_ver
 
 if TYPE_CHECKING:
@@ -29,14 +41,15 @@ def _ends_with(writer: Writer, arguments: Sequence[object], site: Site) -> tuple
 
 
 def _affix(operator: str, method: str, writer: Writer, arguments: Sequence[object], site: Site) -> tuple[Code, Site]:
-    texts, after = writer.values(arguments, site)
     if len(arguments) != _PAIR or not isinstance(arguments[1], str):
+        texts, after = writer.values(arguments, site)
         return Code(f"{writer.operator(operator)}({', '.join(texts)})", "maybe"), after
     code, after = writer.value(arguments[0], site)
+    affix = writer.bind(arguments[1])
     if known(after, code, "text"):
-        return Code(f"{code.text}.{method}({texts[1]})", "bool"), after
+        return Code(f"{code.text}.{method}({affix})", "bool"), after
     code = writer.name(code)
-    return Code(f"({code.again}.{method}({texts[1]}) if isinstance({code.text}, str) else None)", "maybe"), after
+    return Code(f"({code.again}.{method}({affix}) if isinstance({code.text}, str) else None)", "maybe"), after
 
 
 @conditions("starts_with", boolean=False)
@@ -135,7 +148,11 @@ class Split(NamedTuple):
 
 
 def split(writer: Writer, arguments: Sequence[object], site: Site) -> tuple[Split | None, Site]:
-    """Read a split; None if only an evaluation can tell its weights."""
+    """Read a split; None if only an evaluation can tell its weights.
+
+    What it is made of is written at most once, and nothing computed is written here: splits within splits must not
+    cost twice as much with every level.
+    """
     if not arguments:
         return Split(Arms([], [], whole=False), "None"), site
     first = arguments[0]
@@ -145,13 +162,24 @@ def split(writer: Writer, arguments: Sequence[object], site: Site) -> tuple[Spli
     read = arms(writer, arguments[1:])
     if read is None:
         return None, site
+    constant = all(map(is_constant, arguments[1:]))
+    if not constant and operation(first) is not None and not _is_text(first):
+        return None, site
     code, after = writer.value(first, site)
-    if code.kind in {"any", "list"}:
-        code = writer.name(code)
-        others, _ = writer.values(arguments[1:], after)
-        listed = _split_call(writer, _shorthand(writer), [code.again, *others])
-        return Split(read, f"{writer.rank()}({code.again})", (f"isinstance({code.text}, arrays)", listed)), after
-    return Split(read, f"{writer.rank()}({code.text})"), after
+    if code.kind not in {"any", "list"}:
+        return Split(read, f"{writer.rank()}({code.text})"), after
+    if not constant:
+        return None, site
+    code = writer.name(code)
+    others = [writer.constant(arm).text for arm in arguments[1:]]
+    listed = _split_call(writer, _shorthand(writer), [code.again, *others])
+    return Split(read, f"{writer.rank()}({code.again})", (f"isinstance({code.text}, arrays)", listed)), after
+
+
+def _is_text(node: object) -> bool:
+    """Tell of a key whether it is certainly no list."""
+    logic = operation(node)
+    return logic is not None and logic[0] == "cat"
 
 
 def _shorthand(writer: Writer) -> str:
@@ -186,11 +214,24 @@ def _fractional(writer: Writer, arguments: Sequence[object], site: Site) -> tupl
 
 
 def _computed(writer: Writer, arguments: Sequence[object], site: Site) -> tuple[Code, Site]:
-    """Write a split with computed weights."""
+    """Write a split of which only an evaluation can tell the weights, or whether it has a key."""
     texts, after = writer.values(arguments, site)
     if isinstance(arguments[0], list):
         return Code(_split_call(writer, _shorthand(writer), texts)), after
-    key = writer.scope.temporary()
-    keyed = _split_call(writer, f"{writer.rank()}({key})", texts[1:])
-    listed = _split_call(writer, _shorthand(writer), [key, *texts[1:]])
-    return Code(f"({listed} if isinstance(({key} := {texts[0]}), arrays) else {keyed})"), after
+    key, *others = texts
+    ends = writer.bind(writer.bucketing.ends)
+    shorthand = f"lambda: {_shorthand(writer)}"
+    return Code(f"keyed_split({key}, [{', '.join(others)}], {writer.rank()}, {shorthand}, {ends})"), after
+
+
+def keyed_split(
+    key: object,
+    others: Sequence[object],
+    rank: Callable[[object], float | None],
+    shorthand: Callable[[], float | None],
+    ends: Callable[[Sequence[int]], tuple[float, ...]],
+) -> object:
+    """Split by a key, which is an arm itself if it is a list."""
+    if isinstance(key, (list, tuple)):
+        return split_evaluated(shorthand(), [key, *others], ends)
+    return split_evaluated(rank(key), others, ends)

@@ -10,7 +10,7 @@ from flagseal.evaluation.codegen import comparisons, data, flagd, logic  # noqa:
 from flagseal.evaluation.codegen.comparisons import member_of
 from flagseal.evaluation.codegen.data import injected, whole
 from flagseal.evaluation.codegen.entitlement import granted
-from flagseal.evaluation.codegen.flagd import satisfies, split
+from flagseal.evaluation.codegen.flagd import keyed_split, satisfies, split
 from flagseal.evaluation.codegen.logic import arms_of
 from flagseal.evaluation.codegen.writer import Site, Writer, operation
 from flagseal.evaluation.javascript import is_number, loose_equal, truthy
@@ -82,6 +82,7 @@ _NAMES: Final[dict[str, object]] = {
     "is_number": is_number,
     "isinstance": isinstance,
     "keep": keep,
+    "keyed_split": keyed_split,
     "look_up": look_up,
     "loose_equal": loose_equal,
     "malformed": _malformed,
