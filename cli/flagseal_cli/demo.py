@@ -7,9 +7,6 @@ one person can play all parts of the tour. Nothing else about the repository dif
 from __future__ import annotations
 
 import io
-import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ruamel.yaml import YAML
@@ -21,6 +18,7 @@ from flagseal_cli.workspace import FOLDER
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from pathlib import Path
 
 DEMO_AUTHOR: Final = "bob"
 TOUR_TIERS: Final = ("informational", "operational", "sensitive")
@@ -40,11 +38,8 @@ def write_demo(folder: Path, *, now: datetime) -> None:
     Raises:
         UsageError: The folder is in use, or git or ssh-keygen is missing.
     """
-    gitsetup.refuse_unless_empty(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Git's configuration names absolute paths, so the repository is finished in place after one rename.
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    # Git's configuration names absolute paths: while building those that signing needs, at the end the final ones.
+    with gitsetup.built_whole(folder) as building:
         _write_files(building, now)
         gitsetup.initialise(building)
         gitsetup.sign_commits_as(
@@ -56,13 +51,6 @@ def write_demo(folder: Path, *, now: datetime) -> None:
         gitsetup.commit_everything(building, "Start the sample company's flags and policies")
         gitsetup.run_git(building, "config", "user.signingkey", str(folder / FOLDER / "keys" / DEMO_AUTHOR))
         gitsetup.run_git(building, "config", "gpg.ssh.allowedSignersFile", str(folder / FOLDER / ALLOWED_SIGNERS))
-        if folder.exists():
-            folder.rmdir()
-        building.rename(folder)
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
-        raise
-    folder.chmod(0o755)
 
 
 def _write_files(folder: Path, now: datetime) -> None:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from flagseal.approval.trust import Genesis, Trust
 from flagseal.history import Manifest
-from flagseal.model.errors import InvalidDocuments, UsageError
-from flagseal.model.policy_set import load_policies
+from flagseal.model.errors import UsageError
 from flagseal.snapshot import ceremony
 from flagseal.snapshot.keys import generate, load_signer, same_key, signer_among
 from flagseal.snapshot.store import DirectoryStore
+from flagseal_cli.declared import environment_of
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Signer
@@ -92,17 +92,7 @@ def found(
         )
     ref = repository.branch
     commit = repository.resolve(genesis or ref)
-    documents, findings = repository.documents(commit)
-    errors = [finding for finding in findings if finding.severity == "error"]
-    if errors:
-        raise InvalidDocuments(errors)
-    environments = load_policies(documents).environments
-    if environment not in environments:
-        raise UsageError(
-            f"{environment}: not an environment of policies/environments.yaml at {commit[:12]}",
-            code="UnknownEnvironment",
-            remedy=f"Use one of {', '.join(sorted(environments))}.",
-        )
+    documents, _ = environment_of(repository.documents(commit), environment, f"at {commit[:12]}")
     trust = Trust(
         repository_id=repository.identity,
         # It is part of what reviewers sign, so every clone must give the same, whatever its folder is called.

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flagseal.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
 BRANCH = "main"
 NOTES_REF = "refs/notes/flagseal"
@@ -99,3 +102,24 @@ def refuse_unless_empty(folder: Path) -> None:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder}: exists and is not empty", code="NotEmpty", remedy="Name a new folder.")
+
+
+@contextmanager
+def built_whole(folder: Path) -> Iterator[Path]:
+    """Give a folder beside the wanted one to build in; it takes its place at the end, or nothing is left.
+
+    Raises:
+        UsageError: The wanted folder is in use.
+    """
+    refuse_unless_empty(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield building
+        if folder.exists():
+            folder.rmdir()
+        building.rename(folder)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    folder.chmod(0o755)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -173,22 +171,13 @@ def write_starter(folder: Path, *, person: str | None, public_key: Path | None, 
         "expires": f"{_half_a_year_after(now)}",
     }
     files = {**_FILES, "policies/approvals.yaml": _approvals()}
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with gitsetup.built_whole(folder) as building:
         for path, text in files.items():
             target = building / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(Template(text).substitute(values), "utf-8")
         gitsetup.initialise(building)
         gitsetup.sign_commits_with(building, signing)
-        if folder.exists():
-            folder.rmdir()
-        building.rename(folder)
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
-        raise
-    folder.chmod(0o755)
     return Starter(first)
 
 

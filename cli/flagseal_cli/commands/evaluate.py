@@ -13,10 +13,10 @@ import click
 from flagseal.evaluation import FlagSet
 from flagseal.evaluation.compile import compile_environment
 from flagseal.evaluation.resolve import Catalogue
-from flagseal.model.errors import InvalidDocuments, UsageError
-from flagseal.model.policy_set import load_policies
+from flagseal.model.errors import UsageError
 from flagseal.repository import FlagRepository
 from flagseal_cli.console import note, print_json
+from flagseal_cli.declared import environment_of
 from flagseal_cli.options import context_option, parse_context, repo_option
 from flagseal_cli.workspace import find_repository
 
@@ -27,18 +27,8 @@ if TYPE_CHECKING:
 
 
 def _compiled(repo: Path | None, environment: str) -> tuple[Environment, Mapping[str, bytes]]:
-    documents, findings = FlagRepository(find_repository(repo)).working_tree_documents()
-    errors = [finding for finding in findings if finding.severity == "error"]
-    if errors:
-        raise InvalidDocuments(errors)
-    environments = load_policies(documents).environments
-    if environment not in environments:
-        raise UsageError(
-            f"--environment {environment}: not in policies/environments.yaml",
-            code="UnknownEnvironment",
-            remedy=f"Use one of {', '.join(sorted(environments))}.",
-        )
-    found = environments[environment]
+    repository = FlagRepository(find_repository(repo))
+    documents, found = environment_of(repository.working_tree_documents(), environment, "in the working tree")
     unapproved = {document.subject: "unapproved" for document in documents}
     catalogue = Catalogue.of(documents)
     return found, compile_environment(catalogue, environment, bucketing=found.bucketing, approvals=unapproved)
