@@ -6,7 +6,6 @@ from, so a change costs what it changes.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from flagseal.evaluation.codegen.program import DEEPEST_TARGETING, nesting
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     from flagseal.model.canonical import Json
     from flagseal.model.flag import FlagDefinition
 
-_FLAGS_KEPT: Final = 20_000
-_LARGEST_KEPT: Final = 64 * 1024
+_BYTES_KEPT: Final = 128 * 1024 * 1024
 
 
 def compile_flag(resolved: ResolvedFlag, definition: FlagDefinition, approval: str | None) -> dict[str, Json]:
@@ -122,16 +120,31 @@ def _document(flags: bytes, metadata: Mapping[str, Json]) -> bytes:
 def _part(catalogue: Catalogue, definition: FlagDefinition, environment: str, approval: str | None) -> bytes:
     """Write one flag with its key, from memory where all it is made from is as it was."""
     key = (catalogue.fingerprint(definition.reference), definition.reference, environment, approval)
-    known = _remembered(key).get("part")
-    if known is not None:
-        return known
-    flag = compile_flag(resolve_flag(definition, environment, catalogue), definition, approval)
-    part = canonical_json(definition.key) + b":" + canonical_json(flag)
-    if len(part) <= _LARGEST_KEPT:
-        _remembered(key)["part"] = part
+    part = _memory.get(key)
+    if part is None:
+        flag = compile_flag(resolve_flag(definition, environment, catalogue), definition, approval)
+        part = canonical_json(definition.key) + b":" + canonical_json(flag)
+        _memory.keep(key, part)
     return part
 
 
-@lru_cache(maxsize=_FLAGS_KEPT)
-def _remembered(key: tuple[object, ...]) -> dict[str, bytes]:  # noqa: ARG001 (the key is what it is remembered by)
-    return {}
+class _Memory:
+    """Keep compiled flags by all they are made from; beyond :data:`_BYTES_KEPT` begin anew."""
+
+    def __init__(self) -> None:
+        self._parts: dict[object, bytes] = {}
+        self._size = 0
+
+    def get(self, key: object) -> bytes | None:
+        """Give what is kept."""
+        return self._parts.get(key)
+
+    def keep(self, key: object, part: bytes) -> None:
+        """Keep a part."""
+        self._size += len(part)
+        if self._size > _BYTES_KEPT:
+            self._parts, self._size = {}, len(part)
+        self._parts[key] = part
+
+
+_memory: Final = _Memory()
