@@ -16,8 +16,8 @@ INSTALLED := .venv/.installed
 BENCH_INSTALLED := .venv/.bench-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-# Processes that run tests at once.
-JOBS ?= 2
+# Processes that run tests at once. One more than two cores, since journeys wait for other processes much of the time.
+JOBS ?= 3
 # More words for the command behind a target: make up ARGS="--port 9000", make test ARGS="-k history".
 ARGS ?=
 
@@ -30,7 +30,7 @@ up: $(INSTALLED) ## Run the whole main job on a demo company; stops with Ctrl-C
 	@exec $(BIN)/flagseal up $(ARGS)
 
 test: $(INSTALLED) ## Pass the tests
-	$(BIN)/pytest -n $(JOBS) $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 check: $(INSTALLED) ## What CI runs: format, lint, types, import contracts, generated files, tests
 	$(BIN)/ruff format --check

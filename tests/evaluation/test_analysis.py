@@ -12,12 +12,10 @@ from flagseal.evaluation.analysis import (
     instants,
     reachable_variants,
     refines,
-    share_leaving_safe,
     unreachable_rules,
 )
 from flagseal.evaluation.resolve import Catalogue, resolve_flag
-from flagseal.evaluation.resolved import Granted, ResolvedFlag, ResolvedRule, ResolvedSplit
-from flagseal.model.condition import ALWAYS
+from flagseal.evaluation.resolved import Granted, ResolvedFlag, ResolvedRule
 from flagseal.model.document import Document
 from flagseal.model.flag import Serve
 from tests.evaluation.world import ENVIRONMENT, NAMESPACE, flag_document
@@ -286,14 +284,6 @@ def test_instants_are_those_of_schedules_grants_and_prerequisites() -> None:
     section = {**when({"entitled": True}), "requires": [{"flag": "gate", "variant": "on"}]}
     flag = resolved(section, gate, grants(("acme", "2026-12-31")))
     assert instants(flag) == (1767225600, 1788220800, 1798761600)
-
-
-def test_the_share_that_leaves_the_safe_variant_is_in_points_of_a_hundred() -> None:
-    """Splits count by weight, whatever they add up to."""
-    arms = (("on", 1), ("half", 1), ("off", 6))
-    assert share_leaving_safe(ResolvedRule("r", ALWAYS, ResolvedSplit(arms, ("org",), "s")), "off") == 25.0
-    assert share_leaving_safe(ResolvedRule("r", ALWAYS, Serve("on")), "off") == 100.0
-    assert share_leaving_safe(ResolvedRule("r", ALWAYS, Serve("off")), "off") == 0.0
 
 
 def test_a_variant_that_only_a_shadowed_rule_serves_is_not_reachable() -> None:

@@ -76,14 +76,6 @@ def instants(flag: ResolvedFlag) -> tuple[int, ...]:
     return tuple(sorted({bound for rule in flag.rules for bound in _bounds(rule.when)}))
 
 
-def share_leaving_safe(rule: ResolvedRule, safe_variant: str) -> float:
-    """Give the share, in points of 100, of those whom a rule decides that is served another variant than the safe."""
-    if not isinstance(rule.outcome, ResolvedSplit):
-        return 0.0 if rule.outcome.variant == safe_variant else 100.0
-    total = sum(weight for _, weight in rule.outcome.arms)
-    return 100.0 * sum(weight for variant, weight in rule.outcome.arms if variant != safe_variant) / total
-
-
 # Proofs about two flags
 
 
