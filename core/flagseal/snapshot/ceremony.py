@@ -187,7 +187,7 @@ def trusted(store: Store, root: bytes) -> Trusted:
         raise SnapshotError(
             "the store holds no targets signed by this root's keys",
             code="CeremonyIncomplete",
-            remedy="Is this the root of that store? If `flagseal trust init` broke off, run it again.",
+            remedy="If the store was lost, bring it back from a copy. Otherwise: is this the root of that store?",
         )
     version, data = found
     targets = load_role(signed_under, Targets.type, data, metadata_name(Targets.type, version))
