@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 
-from flagseal.model.canonical import canonical_json, digest_of
+from flagseal.model.canonical import Json, canonical_json, digest_of
 from flagseal.model.document import Document, split_subject, subject_of
 from tests.model.samples import FLAG, load, spoilt
 
@@ -82,3 +85,42 @@ def test_documents_of_equal_content_are_one_in_a_set() -> None:
     """The source does not count."""
     first, second = load(FLAG).documents[0], load(f"# {FLAG}"[:0] + FLAG).documents[0]
     assert len({first, second, Document("FlagDefinition", "payments", "new-checkout", first.spec)}) == 1
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+def test_the_quick_way_gives_the_bytes_of_the_reference(value: Json) -> None:
+    """Most documents are written by a fast encoder; none may come out otherwise than RFC 8785 has it."""
+    assert canonical_json(value) == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize(
+    "value", [{1: "a"}, {"a": {2, 3}}, b"bytes", 2**53, -(2**53), float("nan"), {"\ud800": 1}, "\udfff"]
+)
+def test_what_has_no_canonical_form_is_refused(value: object) -> None:
+    """Neither way makes something up for it."""
+    with pytest.raises(ValueError, match=r"."):
+        canonical_json(value)
+
+
+def test_a_packed_document_is_the_same_document() -> None:
+    """It keeps bytes in the place of objects: content, digest, equality and what can be read from it stay."""
+    document = load(FLAG).documents[0]
+    packed = document.packed()
+    assert packed == document
+    assert hash(packed) == hash(document)
+    assert (packed.spec, packed.body(), packed.digest) == (document.spec, document.body(), document.digest)
+    assert packed.packed() is packed
+    assert not packed.is_tombstone
+    assert packed.tombstone() == document.tombstone() == document.tombstone().packed()
+    assert document.tombstone().packed().is_tombstone
