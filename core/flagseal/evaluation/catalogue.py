@@ -100,7 +100,7 @@ class Catalogue:
         by_kind: dict[str, dict[str, Document]] = {"FlagDefinition": {}, "Segment": {}, "EntitlementBinding": {}}
         for document in documents:
             found = by_kind.get(document.kind)
-            if found is not None and document.spec is not None:
+            if found is not None and not document.is_tombstone:
                 found[f"{document.namespace}/{document.name}"] = document
         return cls(by_kind)
 
@@ -196,8 +196,12 @@ def _find_references(document: Document) -> References:
                 if isinstance(part, SegmentRef):
                     segments.add(f"{flag.namespace}/{part.name}")
                 entitled = entitled or isinstance(part, Entitled)
-    return References(frozenset(segments), frozenset(flags), entitled)
+    found = References(frozenset(segments), frozenset(flags), entitled)
+    return found if found != _NO_REFERENCES else _NO_REFERENCES
 
+
+_NO_REFERENCES: Final = References(frozenset(), frozenset(), entitled=False)
+"""What most flags refer to: ten thousand of them need not say so each."""
 
 _references: Final = _kept("_references", _find_references)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -159,6 +159,7 @@ class FlagReader:
     metadata: Metadata
     bucketing: Bucketing
     clock: Callable[[], float]
+    _shared: dict[str, Metadata] = field(default_factory=dict, compare=False, repr=False)
 
     def read(self, key: str, flag: object) -> Callable[[object], Evaluation]:
         """Make the function that answers for a flag.
@@ -172,7 +173,7 @@ class FlagReader:
         """
         variants, default, targeting = _form(flag)
         assert isinstance(flag, dict)  # noqa: S101 (its form has just been checked; mypy cannot know)
-        metadata = merged_metadata(self.metadata, flag.get("metadata"))
+        metadata = self._metadata_of(flag)
         if flag["state"] == "DISABLED":
             return always(Evaluation(None, None, "DISABLED", metadata=metadata))
         answers = Answers(variants, default, metadata)
@@ -184,6 +185,11 @@ class FlagReader:
         if nesting(logic) > DEEPEST_TARGETING:
             raise MalformedFlag(f"targeting nested deeper than {DEEPEST_TARGETING} levels")
         return compiled(key, logic, answers, bucketing=self.bucketing, clock=self.clock, fresh=_fresh)
+
+    def _metadata_of(self, flag: Mapping[str, object]) -> Metadata:
+        """Give a flag's metadata; flags that say the same share one mapping, and there are thousands of them."""
+        metadata = merged_metadata(self.metadata, flag.get("metadata"))
+        return self._shared.setdefault(repr(sorted(metadata.items())), metadata)
 
 
 def _form(flag: object) -> tuple[Mapping[str, object], str | None, object]:

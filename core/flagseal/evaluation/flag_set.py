@@ -50,25 +50,27 @@ class FlagSet:
         cls,
         document: Mapping[str, object] | str | bytes,
         *,
-        bucketing: str = "v2",
+        bucketing: str | None = "v2",
         clock: Callable[[], float] = time.time,
     ) -> Self:
         """Read a flagd document.
 
         Args:
             document: As an object, which is not kept, or as JSON.
-            bucketing: How splits hash: ``v1``, ``v2`` or ``v3`` (compat.md). A document that we compiled names its own
-                in its metadata.
+            bucketing: How splits hash: ``v1``, ``v2`` or ``v3`` (compat.md); None for what the document's metadata
+                name, as one that we compiled does, or else ``v2``.
             clock: Gives unix seconds; asked by flags that depend on the time.
 
         Raises:
             InvalidFlagSet: It is no flagd document, or there is no such bucketing.
         """
+        parts = parts_of(document)
+        if bucketing is None:
+            bucketing = str(parts.metadata.get("bucketing", "v2"))
         if bucketing not in BUCKETINGS:
             raise InvalidFlagSet(
-                f"no bucketing {quoted(str(bucketing))}", remedy=f"Use one of {', '.join(sorted(BUCKETINGS))}."
+                f"no bucketing {quoted(bucketing)}", remedy=f"Use one of {', '.join(sorted(BUCKETINGS))}."
             )
-        parts = parts_of(document)
         metadata = MappingProxyType(dict(parts.metadata))
         return cls(parts.flags, FlagReader(parts.evaluators, metadata, BUCKETINGS[bucketing], clock))
 

@@ -205,7 +205,7 @@ def _content(statement: Statement, bundle: Bundle) -> dict[str, Document]:
                 code="DigestMismatch",
                 remedy="An edit after approval needs a new approval.",
             )
-        documents[subject] = own
+        documents[subject] = own.packed()
     return documents
 
 

@@ -131,7 +131,7 @@ def genesis(trust: Trust, documents: Iterable[Document]) -> Head:
     for document in documents:
         if document.subject in found:
             raise ApprovalError(f"{document.subject} is there twice at genesis.", code="GenesisMismatch")
-        found[document.subject] = document
+        found[document.subject] = document.packed()
     manifest = Manifest.of(found)
     if manifest.digest != trust.genesis.manifest:
         raise ApprovalError(

@@ -6,6 +6,7 @@ nothing here checks it again.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from flagseal.model.condition import RESERVED_WORDS, AllOf, AnyOf, Entitled, Negation, SegmentRef, Test
@@ -45,23 +46,25 @@ def parse_flag(document: Document) -> FlagDefinition:
         document: One of kind FlagDefinition, not a tombstone, as the loader gives it.
     """
     spec = _spec(document)
-    safe = spec["safeVariant"]
+    safe = _shared(spec["safeVariant"])
     return FlagDefinition(
         namespace=cast("str", document.namespace),
         name=document.name,
         key=spec.get("key", document.name),
         description=spec["description"],
-        purpose=spec["purpose"],
-        owner=spec["owner"],
-        risk_tier=spec["riskTier"],
-        lifecycle=spec["lifecycle"],
+        purpose=_shared(spec["purpose"]),
+        owner=_shared(spec["owner"]),
+        risk_tier=_shared(spec["riskTier"]),
+        lifecycle=_shared(spec["lifecycle"]),
         variants=spec["variants"],
         safe_variant=safe,
-        environments={name: _environment(section, safe) for name, section in sorted(spec["environments"].items())},
-        expires=spec.get("expires"),
+        environments={
+            _shared(name): _environment(section, safe) for name, section in sorted(spec["environments"].items())
+        },
+        expires=_shared_if_any(spec.get("expires")),
         review=_review(spec.get("review")),
-        retire_when=spec.get("retireWhen"),
-        ticket=spec.get("ticket"),
+        retire_when=_shared_if_any(spec.get("retireWhen")),
+        ticket=_shared_if_any(spec.get("ticket")),
         claim=spec.get("claim", False),
     )
 
@@ -150,7 +153,7 @@ def _entries(value: Json) -> Iterable[tuple[str, Json]]:
 
 def _environment(section: Mapping[str, Any], safe: str) -> EnvironmentSection:
     return EnvironmentSection(
-        default=section["default"],
+        default=_shared(section["default"]),
         off=section.get("off", False),
         requires=tuple(Requirement(item["flag"], item["variant"]) for item in section.get("requires", ())),
         targets=tuple((variant, tuple(keys)) for variant, keys in sorted(section.get("targets", {}).items())),
@@ -165,7 +168,7 @@ def _environment(section: Mapping[str, Any], safe: str) -> EnvironmentSection:
 def _rule(rule: Mapping[str, Any], safe: str, path: str) -> Rule:
     when = rule.get("when")
     return Rule(
-        name=rule["name"],
+        name=_shared(rule["name"]),
         when=None if when is None else parse_condition(when, f"{path}.when"),
         outcome=_outcome(rule, safe),
         since=_instant(rule.get("from")),
@@ -175,7 +178,7 @@ def _rule(rule: Mapping[str, Any], safe: str, path: str) -> Rule:
 
 def _outcome(rule: Mapping[str, Any], safe: str) -> Outcome:
     if "serve" in rule:
-        return Serve(rule["serve"])
+        return Serve(_shared(rule["serve"]))
     if "ramp" in rule:
         ramp = rule["ramp"]
         return Ramp(
@@ -227,7 +230,17 @@ def _grants(part: Mapping[str, Any]) -> Iterable[Grant]:
 
 
 def _spec(document: Document) -> dict[str, Any]:
-    if document.spec is None:
+    spec = document.spec
+    if spec is None:
         msg = f"{document.subject} is a tombstone: it defines nothing"
         raise ValueError(msg)
-    return cast("dict[str, Any]", document.spec)
+    return cast("dict[str, Any]", spec)
+
+
+def _shared(text: Any) -> Any:  # noqa: ANN401 (the schema made sure of the type, the checker cannot)
+    """Give the one copy of a word that thousands of flags say."""
+    return sys.intern(text)
+
+
+def _shared_if_any(text: str | None) -> str | None:
+    return None if text is None else sys.intern(text)

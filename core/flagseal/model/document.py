@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import sys
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from flagseal.model.canonical import canonical_json, sha256_digest
 
@@ -60,7 +63,7 @@ class Source:
         return self.positions[path]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Document:
     """Hold one governed document as JSON.
 
@@ -79,6 +82,13 @@ class Document:
     name: str
     spec: Json
     source: Source | None = field(default=None, compare=False, repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Document):
+            return NotImplemented
+        return self.subject == other.subject and self.digest == other.digest
 
     def __hash__(self) -> int:
         return hash((self.subject, self.digest))
@@ -112,7 +122,41 @@ class Document:
 
     def tombstone(self) -> Document:
         """Give the document that records this one's removal."""
-        return replace(self, spec=None, source=None)
+        return Document(self.kind, self.namespace, self.name, None)
+
+    def packed(self) -> Document:
+        """Give the same document as bytes, for who keeps ten thousand of them: a tenth of the memory of its objects.
+
+        Its spec is read from the bytes each time it is asked for.
+        """
+        return _Packed(self)
+
+
+class _Packed(Document):
+    """A document that keeps its canonical bytes, and no objects."""
+
+    def __init__(self, document: Document) -> None:
+        vars(self).update(
+            kind=sys.intern(document.kind),
+            namespace=None if document.namespace is None else sys.intern(document.namespace),
+            name=document.name,
+            source=None,
+            canonical=document.canonical,
+            digest=document.digest,
+            is_tombstone=document.is_tombstone,
+        )
+
+    @property
+    def spec(self) -> Json:
+        spec: Json = msgspec.json.decode(self.canonical)["spec"]
+        return spec
+
+    @cached_property
+    def is_tombstone(self) -> bool:
+        return self.spec is None
+
+    def packed(self) -> Document:
+        return self
 
 
 def subject_of(kind: str, namespace: str | None, name: str) -> str:

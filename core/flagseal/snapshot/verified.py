@@ -213,9 +213,7 @@ def load_namespace(
         Refused: It is no flagd document.
     """
     try:
-        body = json.loads(flags)
-        bucketing = body.get("metadata", {}).get("bucketing", "v2")
-        flag_set = FlagSet.load(body, bucketing=bucketing, clock=seconds)
-    except (ValueError, TypeError, AttributeError, RecursionError, FlagsealError) as error:
+        flag_set = FlagSet.load(flags, bucketing=None, clock=seconds)
+    except FlagsealError as error:
         raise Refused("malformed", f"{name}/flags.json: {error}") from error
     return NamespaceSnapshot(name, flags, etag, *rest, flag_set)
