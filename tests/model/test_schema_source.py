@@ -12,12 +12,14 @@ from flagseal.model.document import GOVERNED_KINDS, NAMESPACED_KINDS
 from flagseal.model.explain import FORMS
 from flagseal.model.flag import RISK_TIERS
 from flagseal.model.policies import CHANGE_CLASSES
-from flagseal.model.schema import SCHEMAS, combined, vocabulary
+from flagseal.model.schema import CLUSTER_SCHEMAS, SCHEMAS, combined, vocabulary
 from flagseal.model.schema.conditions import COMPARISONS
 from tests.model.samples import EVERY_KIND, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+EVERY_SCHEMA = {**SCHEMAS, **CLUSTER_SCHEMAS}
 
 
 def fields(node: object, path: str = "$") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -50,16 +52,16 @@ def test_every_governed_kind_has_a_schema() -> None:
     assert set(SCHEMAS) == {*GOVERNED_KINDS, "PolicyTest"}
 
 
-@pytest.mark.parametrize("kind", SCHEMAS)
+@pytest.mark.parametrize("kind", EVERY_SCHEMA)
 def test_every_schema_is_valid_json_schema_2020_12(kind: str) -> None:
     """Judged by the metaschema."""
-    jsonschema_rs.meta.validate(SCHEMAS[kind])
+    jsonschema_rs.meta.validate(EVERY_SCHEMA[kind])
 
 
-@pytest.mark.parametrize("kind", SCHEMAS)
+@pytest.mark.parametrize("kind", EVERY_SCHEMA)
 def test_every_field_has_a_description_that_an_editor_can_show(kind: str) -> None:
     """A sentence, not a word."""
-    found = list(fields(SCHEMAS[kind]))
+    found = list(fields(EVERY_SCHEMA[kind]))
     assert len(found) > 5
     for path, node in found:
         if set(node) == {"$ref"}:
@@ -68,18 +70,18 @@ def test_every_field_has_a_description_that_an_editor_can_show(kind: str) -> Non
         assert node["description"].endswith((".", ".)")), f"{kind} {path}"
 
 
-@pytest.mark.parametrize("kind", SCHEMAS)
+@pytest.mark.parametrize("kind", EVERY_SCHEMA)
 def test_every_object_is_closed(kind: str) -> None:
     """Unknown fields are errors everywhere; only conditions take attributes of any name."""
-    for path, node in objects(SCHEMAS[kind]):
+    for path, node in objects(EVERY_SCHEMA[kind]):
         assert node.get("additionalProperties") is False or path.endswith(".condition"), f"{kind} {path}"
 
 
-@pytest.mark.parametrize("kind", SCHEMAS)
+@pytest.mark.parametrize("kind", EVERY_SCHEMA)
 def test_only_namespaced_kinds_carry_a_namespace(kind: str) -> None:
     """Metadata has name and namespace only, and policies have no namespace."""
-    properties = cast("dict[str, Any]", SCHEMAS[kind]["properties"])
-    names = ["name", "namespace"] if kind in NAMESPACED_KINDS else ["name"]
+    properties = cast("dict[str, Any]", EVERY_SCHEMA[kind]["properties"])
+    names = ["name", "namespace"] if kind in (*NAMESPACED_KINDS, "EmergencyOverride") else ["name"]
     assert list(properties["metadata"]["properties"]) == properties["metadata"]["required"] == names
 
 
@@ -99,16 +101,16 @@ def patterns(node: object) -> Iterator[str]:
             yield from patterns(child)
 
 
-@pytest.mark.parametrize("kind", SCHEMAS)
+@pytest.mark.parametrize("kind", EVERY_SCHEMA)
 def test_every_pattern_is_explained_to_people(kind: str) -> None:
     """A regular expression is no remedy."""
-    assert set(patterns(SCHEMAS[kind])) <= set(FORMS)
+    assert set(patterns(EVERY_SCHEMA[kind])) <= set(FORMS)
 
 
-@pytest.mark.parametrize("kind", SCHEMAS)
+@pytest.mark.parametrize("kind", EVERY_SCHEMA)
 def test_every_pattern_means_the_same_to_every_engine(kind: str) -> None:
     """No class that depends on the engine's idea of Unicode, no look-around: editors, Rust and Go agree."""
-    for pattern in patterns(SCHEMAS[kind]):
+    for pattern in patterns(EVERY_SCHEMA[kind]):
         assert not re.search(r"\\[dwsbDWSBpP]|\(\?", pattern)
         assert pattern.startswith("^")
         assert pattern.endswith("$")

@@ -20,7 +20,7 @@ from flagseal.model.jsonpath import ROOT, child
 from flagseal.model.limits import DEEPEST, MOST_FINDINGS
 from flagseal.model.problem import Problem, did_you_mean
 from flagseal.model.scalars import out_of_range, whole
-from flagseal.model.schema import SCHEMAS, tombstone_validator, validator
+from flagseal.model.schema import CLUSTER_SCHEMAS, SCHEMAS, tombstone_validator, validator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -86,6 +86,32 @@ def parse_body(body: object, *, place: str, allow_tombstone: bool = False) -> Do
     if problems:
         raise InvalidDocuments(sorted(problem.about(place) for problem in problems[:MOST_FINDINGS]))
     return _document(cast("dict[str, Any]", value), None)
+
+
+def check_resource(body: object, *, place: str) -> dict[str, Json]:
+    """Take a resource of a kind that exists only in a cluster, as the API server gives it.
+
+    Args:
+        body: The whole resource, ``metadata`` reduced to name and namespace. It is copied.
+        place: What findings call it.
+
+    Raises:
+        InvalidDocuments: It is not of one of :data:`~flagseal.model.schema.CLUSTER_SCHEMAS`, or its form is not right.
+
+    Returns:
+        The copy.
+    """
+    problems: list[Problem] = []
+    value = _checked(body, ROOT, 1, problems)
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if not problems and (not isinstance(kind, str) or kind not in CLUSTER_SCHEMAS):
+        message = f"this is none of {', '.join(CLUSTER_SCHEMAS)}"
+        problems = [Problem(rule_ids.KIND, ROOT, message, "Documents of a repository are read as such.")]
+    elif not problems:
+        problems = list(islice(explain(str(kind), validator(str(kind)), value), MOST_FINDINGS))
+    if problems:
+        raise InvalidDocuments(sorted(problem.about(place) for problem in problems[:MOST_FINDINGS]))
+    return cast("dict[str, Json]", value)
 
 
 def _problems(body: Json, *, meaning: bool = True, allow_tombstone: bool = False) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ from flagseal.model.instants import is_day, is_instant
 from flagseal.model.schema.access import ACCESS_POLICY, TRUST_TIERS
 from flagseal.model.schema.binding import ENTITLEMENT_BINDING
 from flagseal.model.schema.change import APPROVAL_POLICY, CHANGE_CALENDAR, LIFECYCLE_POLICY
+from flagseal.model.schema.cluster import CLUSTER_SCHEMAS
 from flagseal.model.schema.envelope import DIALECT, SCHEMA_BASE
 from flagseal.model.schema.flag import FLAG_DEFINITION, SEGMENT
 from flagseal.model.schema.organisation import ENVIRONMENT_LIST, ORGANISATION
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from flagseal.model.schema.vocabulary import JsonSchema
 
-__all__ = ["SCHEMAS", "combined", "tombstone_validator", "validator"]
+__all__ = ["CLUSTER_SCHEMAS", "SCHEMAS", "combined", "tombstone_validator", "validator"]
 
 SCHEMAS: Final[Mapping[str, JsonSchema]] = MappingProxyType(
     {
@@ -49,12 +50,12 @@ SCHEMAS: Final[Mapping[str, JsonSchema]] = MappingProxyType(
 
 @cache
 def validator(kind: str) -> Draft202012Validator:
-    """Compile the schema of a kind, once a process.
+    """Compile the schema of a kind, of documents or of the cluster, once a process.
 
     Raises:
         KeyError: No such kind.
     """
-    return _compile(SCHEMAS[kind])
+    return _compile(SCHEMAS[kind] if kind in SCHEMAS else CLUSTER_SCHEMAS[kind])
 
 
 @cache

@@ -17,19 +17,29 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def document(
-    kind: str, description: str, spec: JsonSchema, *, definitions: Mapping[str, JsonSchema] | None = None
+    kind: str,
+    description: str,
+    spec: JsonSchema,
+    *,
+    definitions: Mapping[str, JsonSchema] | None = None,
+    name: JsonSchema | None = None,
+    namespaced: bool | None = None,
 ) -> JsonSchema:
     """Describe a whole document of a kind.
 
     Args:
-        kind: The kind; those of :data:`~flagseal.model.document.NAMESPACED_KINDS` carry a namespace.
+        kind: The kind.
         description: What a document of this kind is for.
         spec: The schema of its spec.
         definitions: Shared nodes that the spec refers to.
+        name: How it may be called, for resources that are no file of a repository.
+        namespaced: Whether it carries a namespace; by default as :data:`~flagseal.model.document.NAMESPACED_KINDS` say.
     """
-    names = {"name": label("What the document is called: a DNS label, and the name of its file.")}
-    if kind in NAMESPACED_KINDS:
-        names["namespace"] = label("The namespace, which must equal the folder that holds the file.")
+    names = {"name": name or label("What the document is called: a DNS label, and the name of its file.")}
+    if namespaced if namespaced is not None else kind in NAMESPACED_KINDS:
+        names["namespace"] = label(
+            "The namespace, which must equal the folder that holds the file." if name is None else "The namespace."
+        )
     schema: JsonSchema = {
         "$schema": DIALECT,
         "$id": f"{SCHEMA_BASE}/{kind}.json",
