@@ -43,7 +43,7 @@ check: $(INSTALLED) ## What CI runs: format, lint, types, import contracts, gene
 	$(MAKE) --no-print-directory test
 
 bench: $(BENCH_INSTALLED) ## Measure every budget against its peers
-	@for benchmark in benchmarks/[a-z]*.py; do $(BIN)/python "$$benchmark" $(ARGS); done
+	@for benchmark in benchmarks/bench_*.py; do $(BIN)/python "$$benchmark" $(ARGS); done
 
 fmt: $(INSTALLED) ## Format, and repair what a tool can
 	$(BIN)/ruff check --fix --exit-zero --quiet

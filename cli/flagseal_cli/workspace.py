@@ -3,6 +3,7 @@
 ::
 
     <repository>/.flagseal/            ignored by git
+    ├── cache/                         documents parsed before, for the gate and the plan; safe to delete
     ├── keys/<person>, <person>.pub    demo only: the people's SSH keys
     └── up/<environment>/              --data: what `flagseal up` keeps
         ├── trust/                     root.json (pinned), offline and online signing keys
@@ -19,8 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flagseal.model.errors import UsageError
+from flagseal.repository.reading import QuickReader
 
 FOLDER = ".flagseal"
+
+
+def quick_reader(repository: Path) -> QuickReader:
+    """Read files by what is known of them; for commands that tell, never for those that sign or publish."""
+    return QuickReader(repository / FOLDER / "cache")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from flagseal.model.instants import parse_day
 from flagseal.model.policy_set import load_policies
 from flagseal.model.rule_ids import POLICY_KINDS_ONCE
 from flagseal.repository.layout import FLAGS, POLICIES
+from flagseal.repository.reading import read_afresh
 from flagseal_validators.declared import Declared
 from flagseal_validators.rules import RULES
 from flagseal_validators.tree import read_tree
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from flagseal.model.document import Document
     from flagseal.model.finding import Severity
     from flagseal.model.policies import PolicySet
+    from flagseal.repository.reading import ReadFiles
     from flagseal_validators.rule import Complaint, Rule
     from flagseal_validators.tree import Tree
 
@@ -42,7 +44,12 @@ class Report:
 
 
 def validate_paths(
-    root: Path, paths: Sequence[Path] = (), *, today: date, touched: Collection[str] | None = None
+    root: Path,
+    paths: Sequence[Path] = (),
+    *,
+    today: date,
+    touched: Collection[str] | None = None,
+    read: ReadFiles = read_afresh,
 ) -> Report:
     """Hold every rule against the files of a repository.
 
@@ -54,6 +61,7 @@ def validate_paths(
         today: The day, UTC.
         touched: Files (relative to the root) that the change at hand touches; None takes the files among ``paths``.
             On others, what only time brought about is a warning.
+        read: How files are read.
 
     Raises:
         UsageError: A path does not exist, or lies elsewhere.
@@ -61,7 +69,7 @@ def validate_paths(
     wanted = [_relative(root, path) for path in paths]
     if touched is None:
         touched = frozenset(name for name in wanted if (root / name).is_file())
-    tree = read_tree(root)
+    tree = read_tree(root, read=read)
     policies, contradictions = _policies(tree)
     findings = [*tree.findings, *contradictions]
     findings += _complaints(Declared(tree.documents, policies, today), touched)

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Final
 
 from flagseal.model.finding import Finding
 from flagseal.model.limits import LARGEST_FILE
-from flagseal.model.loader import load_text
 from flagseal.repository.layout import FLAGS, MISPLACED, POLICIES, POLICY_TESTS, SUFFIXES, Entry, check, place
+from flagseal.repository.reading import read_afresh
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flagseal.model.document import Document
     from flagseal.repository.layout import EntryKind
+    from flagseal.repository.reading import ReadFiles
 
 UNREADABLE: Final = "FS151"
 STRAY: Final = "FS154"
@@ -41,22 +42,21 @@ class Tree:
     names: tuple[str, ...]
 
 
-def read_tree(root: Path) -> Tree:
+def read_tree(root: Path, *, read: ReadFiles = read_afresh) -> Tree:
     """Read every document below ``flags/`` and ``policies/``, policy tests included.
 
     Args:
         root: The repository's top folder.
+        read: How files are read.
     """
     entries = list(_entries(root))
     placed, found = place(entries)
     tests = [entry for entry in entries if entry.path.startswith(POLICY_TESTS) and entry.path.endswith(SUFFIXES)]
     findings = [*found, *_strays(entries)]
-    governed: list[Document] = []
-    testing: list[Document] = []
-    for entry in placed:
-        governed += _load(root, entry, findings)
-    for entry in sorted(tests, key=lambda entry: entry.path):
-        testing += _load(root, entry, findings)
+    tests.sort(key=lambda entry: entry.path)
+    documents = _load(root, [*placed, *tests], read, findings)
+    governed = [document for entry in placed for document in documents.get(entry, ())]
+    testing = [document for entry in tests for document in documents.get(entry, ())]
     findings += check(governed)
     findings += (_no_test(document) for document in testing if document.kind != "PolicyTest")
     testing = [document for document in testing if document.kind == "PolicyTest"]
@@ -64,15 +64,22 @@ def read_tree(root: Path) -> Tree:
     return Tree((*governed, *testing), tuple(findings), names)
 
 
-def _load(root: Path, entry: Entry, findings: list[Finding]) -> tuple[Document, ...]:
-    data = _read(root / entry.path) if entry.kind == "file" else None
-    if data is None:
-        message = f"this {entry.kind} cannot be read"
-        findings.append(Finding(entry.path, 0, 0, UNREADABLE, "$", message, "Put a readable file here."))
-        return ()
-    loaded = load_text(data, file=entry.path)
-    findings += loaded.findings
-    return loaded.documents
+def _load(
+    root: Path, entries: list[Entry], read: ReadFiles, findings: list[Finding]
+) -> dict[Entry, tuple[Document, ...]]:
+    readable: list[tuple[Entry, bytes]] = []
+    for entry in entries:
+        data = _read(root / entry.path) if entry.kind == "file" else None
+        if data is None:
+            message = f"this {entry.kind} cannot be read"
+            findings.append(Finding(entry.path, 0, 0, UNREADABLE, "$", message, "Put a readable file here."))
+        else:
+            readable.append((entry, data))
+    found = {}
+    for (entry, _), loaded in zip(readable, read([(entry.path, data) for entry, data in readable]), strict=True):
+        findings += loaded.findings
+        found[entry] = loaded.documents
+    return found
 
 
 def _read(path: Path) -> bytes | None:

@@ -21,7 +21,7 @@ from flagseal.repository import FlagRepository
 from flagseal_cli.console import note, print_json
 from flagseal_cli.options import data_option, environment_option, format_option, repo_option
 from flagseal_cli.published import published_state
-from flagseal_cli.workspace import data_folder, find_repository
+from flagseal_cli.workspace import data_folder, find_repository, quick_reader
 from flagseal_validators.plan import as_record, as_text, plan
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def plan_command(  # noqa: PLR0913 (one argument an option)
     Exit code 0: approvals are all it needs, or it changes nothing; 1: something else is in the way; 2: cannot tell.
     """
     repository = find_repository(repo)
-    git = FlagRepository(repository)
+    git = FlagRepository(repository, read=quick_reader(repository))
     before = _base(git, base, repository, environment, data)
     documents = _sound(git.working_tree_documents() if revision is None else git.documents(revision))
     facts, unknown = _facts(git, before, documents, revision, authors)

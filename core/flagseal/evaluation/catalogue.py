@@ -185,6 +185,8 @@ def qualified(reference: str, namespace: str) -> str:
 
 
 def _find_references(document: Document) -> References:
+    if not any(word in document.canonical for word in _REFERRING_WORDS):
+        return _NO_REFERENCES
     flag = _flag(document)
     segments: set[str] = set()
     flags: set[str] = set()
@@ -199,6 +201,9 @@ def _find_references(document: Document) -> References:
     found = References(frozenset(segments), frozenset(flags), entitled)
     return found if found != _NO_REFERENCES else _NO_REFERENCES
 
+
+_REFERRING_WORDS: Final = (b'"requires"', b'"segment"', b'"entitled"')
+"""One of these keys stands in every flag that refers to something; nearly all others need not be parsed to know it."""
 
 _NO_REFERENCES: Final = References(frozenset(), frozenset(), entitled=False)
 """What most flags refer to: ten thousand of them need not say so each."""

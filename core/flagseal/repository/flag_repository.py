@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from flagseal.model.errors import RepositoryError
 from flagseal.model.finding import Finding
-from flagseal.model.loader import load_text
 from flagseal.repository import layout
 from flagseal.repository.commit import Commit, parse_commit
 from flagseal.repository.git import Plumbing
 from flagseal.repository.layout import FLAGS, NOT_A_FILE, POLICIES, Entry
 from flagseal.repository.notes import Notes
+from flagseal.repository.reading import read_afresh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from flagseal.model.document import Document
     from flagseal.model.loader import Loaded
     from flagseal.repository.layout import EntryKind
+    from flagseal.repository.reading import ReadFiles
 
 LARGEST_FILE = 256 * 1024
 """Bytes; the loader's own limit, applied before a file is read at all."""
@@ -40,13 +41,15 @@ class FlagRepository:
 
     Args:
         path: The repository's root; bare ones will do for everything but the working tree.
+        read: How files are read; a quick reader only where nothing is decided by it.
 
     Raises:
         RepositoryError: ``NotARepository``, ``GitMissing``.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read: ReadFiles = read_afresh) -> None:
         self.git = Plumbing(path)
+        self._read = read
         self._notes = Notes(self.git)
         self._loaded: dict[tuple[str, str], Loaded] = {}
         self._trees: dict[tuple[str, str], tuple[tuple[Document, ...], tuple[Finding, ...]]] = {}
@@ -246,20 +249,23 @@ class FlagRepository:
     ) -> tuple[tuple[Document, ...], tuple[Finding, ...]]:
         documents: list[Document] = []
         problems = list(findings)
-        for file in files:
-            loaded = self._loaded.get((file.path, file.blob)) if file.blob else None
-            if loaded is None:
+        found = {file: self._loaded.get((file.path, file.blob)) if file.blob else None for file in files}
+        unread: list[tuple[Entry, bytes]] = []
+        for file, known in found.items():
+            if known is None:
                 data = read(file)
                 if data is None:
-                    problems.append(
-                        Finding(file.path, 0, 0, NOT_A_FILE, "$", "the file cannot be read", "Make it readable.")
-                    )
-                    continue
-                loaded = load_text(data, file=file.path)
-                if file.blob:
-                    self._loaded[file.path, file.blob] = loaded
-            documents.extend(loaded.documents)
-            problems.extend(loaded.findings)
+                    message = "the file cannot be read"
+                    problems.append(Finding(file.path, 0, 0, NOT_A_FILE, "$", message, "Make it readable."))
+                else:
+                    unread.append((file, data))
+        for (file, _), loaded in zip(unread, self._read([(it.path, data) for it, data in unread]), strict=True):
+            found[file] = loaded
+            if file.blob:
+                self._loaded[file.path, file.blob] = loaded
+        for known in filter(None, found.values()):
+            documents.extend(known.documents)
+            problems.extend(known.findings)
         problems.extend(layout.check(documents))
         return tuple(sorted(documents, key=lambda document: document.subject)), tuple(sorted(problems))
 
