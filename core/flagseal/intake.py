@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 from flagseal.approval.authors import contributors
 from flagseal.approval.envelope import Envelope, merge_all, parse_notes
 from flagseal.approval.evidence import attested
-from flagseal.history.acceptance import Acceptance, accept
+from flagseal.history.following import Advance, Offer, advanced, follow, recovered
 from flagseal.history.head import genesis
 from flagseal.history.proposal import Proposal, changes, propose
 from flagseal.model.errors import ApprovalError, FlagsealError, InvalidDocuments, RepositoryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from flagseal.approval.trust import Trust
-    from flagseal.history.bundle import Bundle, HistoryEntry
+    from flagseal.history.bundle import Bundle
     from flagseal.history.head import Head
     from flagseal.model.document import Document
     from flagseal.repository import Commit, FlagRepository
@@ -48,28 +48,6 @@ class Candidate:
     def bundle(self) -> Bundle:
         """What :func:`~flagseal.history.acceptance.accept` takes."""
         return self.proposal.bundle(self.envelope)
-
-
-@dataclass(frozen=True, slots=True)
-class Advance:
-    """How far a branch took the head.
-
-    Attributes:
-        head: The last accepted state.
-        entries: What was accepted on the way, in order.
-    """
-
-    head: Head
-    entries: tuple[HistoryEntry, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """One statement on the way: what it builds on, what was judged, and how."""
-
-    head: Head
-    candidate: Candidate
-    acceptance: Acceptance
 
 
 def candidates(repository: FlagRepository, head: Head, trust: Trust, revision: str) -> tuple[Candidate, ...]:
@@ -141,9 +119,8 @@ def advance(repository: FlagRepository, head: Head, trust: Trust, *, now: dateti
         ApprovalError: ``WrongRepository``.
         RepositoryError: ``HistoryRewritten`` if the branch no longer goes on from the head: hold, and alarm.
     """
-    offers = _offers(repository, head.commit, trust, tip)
-    steps = _longest(repository, head, trust, offers, lambda _: now)
-    return _advance(head, steps)
+    offers = _offers(repository, head.commit, trust, tip, lambda _: now)
+    return advanced(head, follow(head, offers, trust))
 
 
 def recover(
@@ -177,14 +154,7 @@ def recover(
     def date(commit: str) -> datetime:
         return min(repository.commit(commit).committed_at, now)
 
-    steps = _longest(repository, first, trust, _offers(repository, begin, trust, tip), date)
-    while steps:
-        last = steps.pop()
-        acceptance = accept(last.head, last.candidate.bundle, trust, now=now)
-        if acceptance.head is not None:
-            steps.append(_Step(last.head, last.candidate, acceptance))
-            break
-    return _advance(first, steps)
+    return recovered(first, _offers(repository, begin, trust, tip, date), trust, now=now)
 
 
 def require_same_repository(repository: FlagRepository, trust: Trust) -> None:
@@ -243,8 +213,8 @@ def _noted(repository: FlagRepository, commit: str) -> tuple[Envelope, ...]:
 
 
 def _offers(
-    repository: FlagRepository, begin: str, trust: Trust, tip: str | None
-) -> Mapping[tuple[str, int], tuple[str, ...]]:
+    repository: FlagRepository, begin: str, trust: Trust, tip: str | None, clock: Callable[[str], datetime]
+) -> Callable[[Head], Iterator[Offer]]:
     """Find the commits that statements speak of, by the head they claim to build on (its commit and sequence).
 
     Only an index: anybody can write a note, and everything in it is checked when its turn comes.
@@ -261,50 +231,13 @@ def _offers(
                 continue
             if statement.commit == commit:
                 found.setdefault((statement.from_commit, statement.sequence - 1), {})[commit] = None
-    return {key: tuple(commits) for key, commits in found.items()}
 
+    def offers(head: Head) -> Iterator[Offer]:
+        for commit in found.get((head.commit, head.sequence), ()):
+            try:
+                offered = candidates(repository, head, trust, commit)
+            except FlagsealError:
+                continue
+            yield Offer(tuple(option.bundle for option in offered), clock(commit))
 
-def _longest(
-    repository: FlagRepository,
-    head: Head,
-    trust: Trust,
-    offers: Mapping[tuple[str, int], tuple[str, ...]],
-    clock: Callable[[str], datetime],
-) -> list[_Step]:
-    """Follow the statements that can be accepted as far as they lead."""
-    steps: list[_Step] = []
-    while True:
-        options = [
-            step
-            for commit in offers.get((head.commit, head.sequence), ())
-            if (step := _step(repository, head, trust, commit, clock(commit))) is not None
-        ]
-        if not options:
-            return steps
-        if len(options) > 1:
-            ways = [[step, *_longest(repository, _head(step), trust, offers, clock)] for step in options]
-            return steps + max(ways, key=len)
-        steps.append(options[0])
-        head = _head(options[0])
-
-
-def _step(repository: FlagRepository, head: Head, trust: Trust, commit: str, now: datetime) -> _Step | None:
-    """Try what is offered for a commit; None if nothing of it is accepted."""
-    try:
-        offered = candidates(repository, head, trust, commit)
-    except FlagsealError:
-        return None
-    for option in offered:
-        acceptance = accept(head, option.bundle, trust, now=now)
-        if acceptance.head is not None:
-            return _Step(head, option, acceptance)
-    return None
-
-
-def _head(step: _Step) -> Head:
-    return step.acceptance.require()
-
-
-def _advance(head: Head, steps: list[_Step]) -> Advance:
-    entries = tuple(step.acceptance.entry for step in steps if step.acceptance.entry is not None)
-    return Advance(_head(steps[-1]) if steps else head, entries)
+    return offers

@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from flagseal.history import build, next_change
-from flagseal.intake import Advance
+from flagseal.history import Advance, build, next_change
 from flagseal.model.errors import FlagsealError
 
 if TYPE_CHECKING:

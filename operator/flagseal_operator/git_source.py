@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from flagseal.intake import Advance, advance, recover
+from flagseal.intake import advance, recover
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from flagseal.approval.trust import Trust
-    from flagseal.history import Head
+    from flagseal.history import Advance, Head
     from flagseal.model.document import Document
     from flagseal.repository import FlagRepository
 

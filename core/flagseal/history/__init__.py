@@ -6,6 +6,7 @@ Pure: content, keys and instants come in, values go out. Publisher and clients c
 from flagseal.history.acceptance import Acceptance, accept
 from flagseal.history.building import Build, build
 from flagseal.history.bundle import Bundle, HistoryEntry
+from flagseal.history.following import Advance, Followed, Offer, advanced, follow, recovered
 from flagseal.history.head import Head, Pending, genesis, in_effect, next_change
 from flagseal.history.manifest import Manifest
 from flagseal.history.proposal import Proposal, changes, propose
@@ -13,19 +14,25 @@ from flagseal.history.replay import replay
 
 __all__ = [
     "Acceptance",
+    "Advance",
     "Build",
     "Bundle",
+    "Followed",
     "Head",
     "HistoryEntry",
     "Manifest",
+    "Offer",
     "Pending",
     "Proposal",
     "accept",
+    "advanced",
     "build",
     "changes",
+    "follow",
     "genesis",
     "in_effect",
     "next_change",
     "propose",
+    "recovered",
     "replay",
 ]

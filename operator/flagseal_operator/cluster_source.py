@@ -1,0 +1,158 @@
+"""Statements and their content from the resources of a cluster; see :class:`flagseal_operator.engine.Source`.
+
+What is in effect follows from the chain of FlagApprovals alone. Which resource carries a document does not matter: it
+is found by its digest.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from flagseal.approval.envelope import merge_all
+from flagseal.history import Advance, Bundle, Manifest, Offer, advanced, follow, genesis, recovered
+from flagseal.model.errors import ApprovalError, InvalidDocuments
+from flagseal.model.loader import parse_body
+from flagseal_operator.carriers import Carried, genesis_carrier
+from flagseal_operator.resources import DECLARING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from flagseal.approval.envelope import Envelope
+    from flagseal.approval.statement import Statement
+    from flagseal.approval.trust import Trust
+    from flagseal.history import Head
+    from flagseal.model.document import Document
+    from flagseal_operator.inventory import Inventory, Seen
+
+
+class Offered:
+    """All statements that an inventory carries, indexed by the head they claim to build on.
+
+    Args:
+        inventory: Read once, here.
+    """
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+        self._documents: dict[str, Document] = {}
+        self.carriers: dict[str, tuple[Carried, Seen]] = {}
+        self.statements: dict[str, tuple[Statement, Envelope]] = {}
+        self._next: dict[tuple[str, int], list[str]] = {}
+        for ref, seen in sorted(inventory.of("FlagApproval").items()):
+            if not isinstance(seen.content, Carried):
+                continue
+            self.carriers[ref.name] = seen.content, seen
+            self._documents.update(seen.content.documents)
+            for envelope in merge_all(seen.content.envelopes):
+                try:
+                    statement = envelope.statement
+                except ApprovalError:
+                    continue
+                self.statements[ref.name] = statement, envelope
+                self._next.setdefault((statement.from_commit, statement.sequence - 1), []).append(ref.name)
+
+    def document(self, digest: str) -> Document | None:
+        """Find a document by its digest, whoever carries it."""
+        found = self._documents.get(digest)
+        if found is None and (canonical := self._inventory.content(digest)) is not None:
+            try:
+                found = parse_body(json.loads(canonical), place=digest, allow_tombstone=True)
+            except InvalidDocuments:
+                return None
+            self._documents[digest] = found
+        return found
+
+    def after(self, head: Head) -> tuple[str, ...]:
+        """Name the carriers of what claims to build on a head."""
+        return tuple(self._next.get((head.commit, head.sequence), ()))
+
+    def bundle(self, name: str) -> Bundle:
+        """Give a statement with as much of its content as anybody carries."""
+        statement, envelope = self.statements[name]
+        found = {subject: self.document(digest) for subject, digest in statement.subjects.items()}
+        return Bundle(envelope, {subject: document for subject, document in found.items() if document is not None})
+
+    def committed(self, name: str, now: datetime) -> datetime:
+        """Give the time at which a statement was made, as far as its carrier knows; never one to come."""
+        carried, seen = self.carriers[name]
+        for text in (carried.committed, seen.created):
+            try:
+                found = datetime.fromisoformat(text or "")
+            except ValueError:
+                continue
+            if found.tzinfo is not None:
+                return min(found.astimezone(UTC), now)
+        return now
+
+
+class ClusterSource:
+    """Follow the FlagApprovals of a cluster.
+
+    Args:
+        inventory: What the cluster holds.
+        trust: Pins where the history begins.
+    """
+
+    def __init__(self, inventory: Inventory, trust: Trust) -> None:
+        self._inventory = inventory
+        self._trust = trust
+        self._offered: tuple[int, Offered] | None = None
+
+    def offered(self) -> Offered:
+        """Index what is carried now; the same object as long as nothing changed."""
+        revision = self._inventory.revision
+        if self._offered is None or self._offered[0] != revision:
+            self._offered = revision, Offered(self._inventory)
+        return self._offered[1]
+
+    def genesis_documents(self) -> tuple[Document, ...]:
+        """Find the documents that ``trust.json`` pins: from their carrier, or as they are declared.
+
+        Raises:
+            ApprovalError: ``GenesisMissing``.
+        """
+        wanted = self._trust.genesis.manifest
+        for documents in (self._carried(genesis_carrier(wanted)), self._declared()):
+            if documents and Manifest.of(documents).digest == wanted:
+                return tuple(documents.values())
+        raise ApprovalError(
+            f"The documents of commit {self._trust.genesis.commit[:12]}, where trust.json lets the history begin, are"
+            " not in the cluster.",
+            code="GenesisMissing",
+            remedy="Name the repository in a FlagRepository, or run `flagseal cluster apply` in a checkout of it.",
+        )
+
+    def advance(self, head: Head, now: datetime) -> Advance:
+        """Accept what can be accepted after a head."""
+        return advanced(head, follow(head, self._offers(lambda _: now), self._trust))
+
+    def recover(self, now: datetime) -> Advance:
+        """Rebuild the history from genesis by the whole chain."""
+        first = genesis(self._trust, self.genesis_documents())
+        offered = self.offered()
+        return recovered(first, self._offers(lambda name: offered.committed(name, now)), self._trust, now=now)
+
+    def _offers(self, clock: Callable[[str], datetime]) -> Callable[[Head], Iterator[Offer]]:
+        offered = self.offered()
+
+        def offers(head: Head) -> Iterator[Offer]:
+            for name in offered.after(head):
+                yield Offer((offered.bundle(name),), clock(name))
+
+        return offers
+
+    def _carried(self, name: str) -> Mapping[str, Document]:
+        found: dict[str, Document] = {}
+        carriers, number = self.offered().carriers, 1
+        while (part := name if number == 1 else f"{name}-{number}") in carriers:
+            found.update({document.subject: document for document in carriers[part][0].documents.values()})
+            number += 1
+        return found
+
+    def _declared(self) -> Mapping[str, Document]:
+        digests = [seen.digest for kind in DECLARING for seen in self._inventory.of(kind).values() if seen.digest]
+        documents = (self.offered().document(digest) for digest in digests)
+        return {document.subject: document for document in documents if document is not None}
