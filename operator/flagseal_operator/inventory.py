@@ -57,6 +57,7 @@ class Inventory:
         self._by_digest: dict[str, bytes] = {}
         self._gone: dict[Ref, tuple[str, int]] = {}
         self._revision = 0
+        self._dirty: set[Ref] = set()
 
     @property
     def revision(self) -> int:
@@ -78,6 +79,12 @@ class Inventory:
     def content(self, digest: str) -> bytes | None:
         """Find a declared document by its digest, whichever resource declares it: its canonical form."""
         return self._by_digest.get(digest)
+
+    def take_dirty(self) -> frozenset[Ref]:
+        """Give, once, the resources of which something was seen since the last call."""
+        with self._lock:
+            dirty, self._dirty = self._dirty, set()
+        return frozenset(dirty)
 
     def see(self, kind: str, event: str | None, body: Mapping[str, Any]) -> bool:
         """Take note of an event.
@@ -102,6 +109,7 @@ class Inventory:
                 return self._drop(ref)
             seen = self._examined(ref, before, body, uid, version)
             self._seen[kind][ref] = seen
+            self._dirty.add(ref)
             if seen.digest is not None and isinstance(seen.content, bytes):
                 self._by_digest[seen.digest] = seen.content
             changed = before is None or (before.uid, before.generation, before.content, before.problem) != (

@@ -1,0 +1,83 @@
+"""The status of FlagApprovals: accepted, waiting for those before it, refused and why, or of no use any more."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from flagseal_operator.status.conditions import (
+    APPROVED,
+    READY,
+    RECONCILING,
+    STALLED,
+    Condition,
+    dated,
+    holds,
+    kstatus,
+    lacks,
+)
+
+if TYPE_CHECKING:
+    from flagseal.approval.statement import Statement
+    from flagseal_operator.inventory import Seen
+    from flagseal_operator.status.picture import Picture
+
+
+def carrier_status(name: str, seen: Seen, statement: Statement | None, picture: Picture) -> dict[str, Any]:
+    """Say what became of a statement.
+
+    Args:
+        name: Of the FlagApproval.
+        seen: What it says, and the status it has.
+        statement: What it carries; None for documents alone, and where it cannot be read.
+        picture: Everything else.
+    """
+    before = json.loads(seen.status) if seen.status else {}
+    status: dict[str, Any] = {
+        "observedGeneration": seen.generation,
+        "conditions": dated(
+            _conditions(name, seen, statement, picture),
+            before.get("conditions") or () if isinstance(before, dict) else (),
+            generation=seen.generation,
+            now=picture.now,
+        ),
+    }
+    if statement is not None:
+        status["sequence"] = statement.sequence
+        approval = picture.approvals.get(statement.id)
+        if approval is not None:
+            status["approvedBy"] = approval.by
+    return status
+
+
+def _conditions(name: str, seen: Seen, statement: Statement | None, picture: Picture) -> list[Condition]:
+    if seen.problem is not None:
+        return _refused("CarrierMalformed", seen.problem)
+    if statement is None:
+        return kstatus(ready=holds(READY, "Carries", "It carries documents; statements name them by their digest."))
+    head = picture.head
+    if statement.id in picture.accepted:
+        message = f"Accepted as statement {statement.sequence}."
+        return [*kstatus(ready=holds(READY, "Accepted", message)), holds(APPROVED, "Accepted", message)]
+    if statement.sequence <= head.sequence:
+        return _refused(
+            "Superseded",
+            f"It is a statement {statement.sequence}, and {head.sequence} is accepted: nothing depends on this one.",
+        )
+    refusal = next((it for it in picture.refusals if it.carrier == name), None)
+    if refusal is not None:
+        return _refused(refusal.error.code, f"{refusal.error.message} {refusal.error.remedy}".strip())
+    if statement.sequence == head.sequence + 1:
+        return _refused("FromMismatch", "It does not build on what is accepted. Sign again what builds on it.")
+    message = f"It has number {statement.sequence}, and {head.sequence + 1} is not here yet."
+    return [
+        *kstatus(ready=lacks(READY, "SequenceGap", message), busy=holds(RECONCILING, "SequenceGap", message)),
+        Condition(APPROVED, "Unknown", "SequenceGap", message),
+    ]
+
+
+def _refused(reason: str, message: str) -> list[Condition]:
+    return [
+        *kstatus(ready=lacks(READY, reason, message), stuck=holds(STALLED, reason, message)),
+        lacks(APPROVED, reason, message),
+    ]

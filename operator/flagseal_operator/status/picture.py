@@ -1,0 +1,91 @@
+"""Everything that statuses are computed from, at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from flagseal.history import Head
+    from flagseal.model.errors import FlagsealError
+    from flagseal.policy.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a statement is not accepted.
+
+    Attributes:
+        carrier: Name of the FlagApproval that carries it.
+        sequence: Its number.
+        subjects: Subject to the digest that it would approve.
+        error: The reason, with its code and remedy.
+        by_policy: Whether policy decided against it; otherwise it did not come to that.
+    """
+
+    carrier: str
+    sequence: int
+    subjects: Mapping[str, str]
+    error: FlagsealError
+    by_policy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """The statement by which a document is in force, in the words of a printed column.
+
+    Attributes:
+        statement: Its id (``sha256:…``), or ``genesis:<commit>``.
+        sequence: Its number; None if it is not known any more.
+        by: Who approved it (``#12 alice +1``).
+    """
+
+    statement: str
+    sequence: int | None
+    by: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is known at one moment.
+
+    Attributes:
+        environment: The one that is served.
+        head: The accepted state.
+        effective: What is in effect of it.
+        version: Of the published snapshot.
+        now: The clock.
+        approvals: By statement id, as far as resources speak of them.
+        refusals: Of the statements that claim to come next.
+        earlier: (subject, digest) approved once, to the sequence that approved it.
+        accepted: Ids of statements known to be accepted.
+        frozen: By namespace (None for all), why its changes are held.
+        overridden: By ``namespace/name``, why a flag serves its safe variant or is held.
+        failure: Why nothing can be published at the moment; None if it can.
+    """
+
+    environment: str
+    head: Head
+    effective: State
+    version: int
+    now: datetime
+    approvals: Mapping[str, Approval] = field(default_factory=dict)
+    refusals: tuple[Refusal, ...] = ()
+    earlier: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    accepted: frozenset[str] = frozenset()
+    frozen: Mapping[str | None, str] = field(default_factory=dict)
+    overridden: Mapping[str, str] = field(default_factory=dict)
+    failure: FlagsealError | None = None
+
+    def refusal_of(self, subject: str, digest: str) -> Refusal | None:
+        """Find the statement that would approve a content, if there is one and it is refused."""
+        found = (it for it in self.refusals if it.subjects.get(subject) == digest)
+        return next(found, None)
+
+    def waits_until(self, subject: str) -> datetime | None:
+        """Say when an accepted change of a document takes effect; None if nothing of it waits."""
+        waiting = self.head.waiting(self.environment, self.now)
+        return max((entry.effective_from for entry in waiting if subject in entry.before), default=None)

@@ -1,0 +1,199 @@
+"""Which statuses are to be written: computed again only where something that they say may have changed.
+
+Costs grow with the change: a step that accepts one statement looks at the resources it names, and not at ten thousand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from flagseal.approval.evidence import gather
+from flagseal.history import accept
+from flagseal.model.canonical import canonical_json
+from flagseal.model.document import NAMESPACED_KINDS, split_subject
+from flagseal.policy.state import State, changed_subjects
+from flagseal_operator.resources import DECLARING, Ref
+from flagseal_operator.status.carried import carrier_status
+from flagseal_operator.status.declared import declared_status
+from flagseal_operator.status.picture import Approval, Picture, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from flagseal.approval.trust import Trust
+    from flagseal.history import Head
+    from flagseal.model.errors import FlagsealError
+    from flagseal_operator.cluster_source import Offered
+    from flagseal_operator.inventory import Inventory, Seen
+
+_ALL: Final = None
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A status to be written.
+
+    Attributes:
+        ref: Of the resource.
+        status: All of it.
+        message: What a person is told in a Kubernetes event: why it is ready, or not; None where that stayed the same.
+    """
+
+    ref: Ref
+    status: dict[str, Any]
+    message: tuple[str, str] | None
+
+
+class Reporter:
+    """Compute statuses, one step after the other.
+
+    Args:
+        inventory: What the cluster holds.
+        trust: By which statements are judged.
+    """
+
+    def __init__(self, inventory: Inventory, trust: Trust) -> None:
+        self._inventory = inventory
+        self._trust = trust
+        self._last: Picture | None = None
+        self._accepted: set[str] = set()
+        self._approvals: dict[str, Approval] = {}
+
+    def picture(
+        self,
+        head: Head,
+        offered: Offered,
+        *,
+        version: int,
+        now: datetime,
+        frozen: Mapping[str | None, str] | None = None,
+        overridden: Mapping[str, str] | None = None,
+        failure: FlagsealError | None = None,
+    ) -> Picture:
+        """Put together what is known after a step.
+
+        Args:
+            head: The accepted state.
+            offered: The statements that resources carry.
+            version: Of the published snapshot.
+            now: The clock.
+            frozen: By namespace (None for all), why changes are held.
+            overridden: By ``namespace/name``, why a flag is under an override.
+            failure: Why nothing can be published.
+        """
+        environment = self._trust.environment
+        in_force = {*head.approvals.values(), *filter(None, [head.statement])}
+        self._accepted |= in_force
+        earlier: dict[tuple[str, str], int] = {}
+        for statement, envelope in offered.statements.values():
+            if statement.sequence > head.sequence:
+                continue
+            if statement.id in in_force and statement.id not in self._approvals:
+                people = gather(envelope, statement, head.policies.organisation, self._trust.attestors).approvals
+                self._approvals[statement.id] = Approval(
+                    statement.id, statement.sequence, _label(statement.forge, [it.person for it in people])
+                )
+            if statement.id in self._accepted:
+                earlier.update(
+                    ((subject, digest), statement.sequence) for subject, digest in statement.subjects.items()
+                )
+        return Picture(
+            environment=environment,
+            head=head,
+            effective=State.of(head.effective(environment, now)),
+            version=version,
+            now=now,
+            approvals=dict(self._approvals),
+            refusals=tuple(self._refusals(head, offered, now)),
+            earlier=earlier,
+            accepted=frozenset(self._accepted),
+            frozen=frozen or {},
+            overridden=overridden or {},
+            failure=failure,
+        )
+
+    def updates(self, picture: Picture, offered: Offered) -> list[Update]:
+        """Compute what is to be written; what says what it said already is left out."""
+        dirty = self._inventory.take_dirty()
+        before, self._last = self._last, picture
+        if before is not None:
+            touched = _touched(before, picture)
+            if touched is not _ALL:
+                refs: Iterable[tuple[Ref, Seen]] = self._chosen({*dirty, *touched})
+                return [update for ref, seen in refs if (update := self._update(ref, seen, picture, offered))]
+        everything = (item for kind in (*DECLARING, "FlagApproval") for item in self._inventory.of(kind).items())
+        return [update for ref, seen in everything if (update := self._update(ref, seen, picture, offered))]
+
+    def missing(self, picture: Picture) -> tuple[str, ...]:
+        """Name what is approved and in effect and declared by no resource: drift, though nothing is lost by it."""
+        declared = {
+            seen.digest for kind in DECLARING for seen in self._inventory.of(kind).values() if seen.digest is not None
+        }
+        live = (subject for subject, document in picture.effective.items() if not document.is_tombstone)
+        return tuple(subject for subject in live if picture.effective[subject].digest not in declared)
+
+    def _chosen(self, refs: Iterable[Ref]) -> Iterator[tuple[Ref, Seen]]:
+        carriers = self._inventory.of("FlagApproval")
+        for ref in sorted({*refs, *carriers}, key=str):
+            seen = self._inventory.get(ref)
+            if seen is not None and ref.kind in (*DECLARING, "FlagApproval"):
+                yield ref, seen
+
+    def _update(self, ref: Ref, seen: Seen, picture: Picture, offered: Offered) -> Update | None:
+        if ref.kind == "FlagApproval":
+            statement = offered.statements.get(ref.name)
+            status = carrier_status(ref.name, seen, statement[0] if statement else None, picture)
+        else:
+            status = declared_status(ref, seen, picture)
+        if canonical_json(status) == seen.status:
+            return None
+        ready = status["conditions"][0]
+        told = ready["lastTransitionTime"] == picture.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        return Update(ref, status, (ready["reason"], ready["message"]) if told else None)
+
+    def _refusals(self, head: Head, offered: Offered, now: datetime) -> Iterator[Refusal]:
+        for name in offered.after(head):
+            bundle = offered.bundle(name)
+            acceptance = accept(head, bundle, self._trust, now=now)
+            if acceptance.refusal is not None:
+                statement = offered.statements[name][0]
+                yield Refusal(
+                    name,
+                    statement.sequence,
+                    statement.subjects,
+                    acceptance.refusal,
+                    by_policy=acceptance.decision is not None and not acceptance.decision.allowed,
+                )
+
+
+def _touched(before: Picture, after: Picture) -> set[Ref] | None:
+    """Name the resources whose status may differ for what changed; None for all of them."""
+    same = (before.frozen, before.failure and before.failure.message, before.now.date(), before.head.policies.digest)
+    if same != (after.frozen, after.failure and after.failure.message, after.now.date(), after.head.policies.digest):
+        return _ALL
+    subjects = {*changed_subjects(before.effective, after.effective)}
+    subjects |= {*changed_subjects(before.head.documents, after.head.documents)}
+    for picture in (before, after):
+        for entry in picture.head.waiting(picture.environment, picture.now):
+            subjects |= entry.before.keys()
+        for refusal in picture.refusals:
+            subjects |= refusal.subjects.keys()
+    flags = before.overridden.keys() | after.overridden.keys()
+    return {*map(_ref_of, subjects), *(Ref("FlagDefinition", *flag.split("/", 1)) for flag in flags)}
+
+
+def _ref_of(subject: str) -> Ref:
+    kind, namespace, name = split_subject(subject)
+    return Ref(kind, namespace, name) if kind in NAMESPACED_KINDS else Ref("FlagPolicy", None, f"{kind.lower()}.{name}")
+
+
+def _label(forge: Mapping[str, Any] | None, people: list[str]) -> str:
+    """Write who approved, as short as a column: ``#12 alice +1``."""
+    number = forge["request"].get("number") if forge and isinstance(forge.get("request"), dict) else None
+    words = [f"#{number}"] if isinstance(number, int) else []
+    words += people[:1]
+    if len(people) > 1:
+        words.append(f"+{len(people) - 1}")
+    return " ".join(words)
