@@ -65,6 +65,15 @@ class Offered:
             self._documents[digest] = found
         return found
 
+    def documents_of(self, name: str) -> tuple[Document, ...]:
+        """Give all documents that a carrier and its further parts carry."""
+        found: list[Document] = []
+        number = 1
+        while (part := name if number == 1 else f"{name}-{number}") in self.carriers:
+            found += self.carriers[part][0].documents.values()
+            number += 1
+        return tuple(found)
+
     def after(self, head: Head) -> tuple[str, ...]:
         """Name the carriers of what claims to build on a head."""
         return tuple(self._next.get((head.commit, head.sequence), ()))
@@ -115,7 +124,7 @@ class ClusterSource:
             ApprovalError: ``GenesisMissing``.
         """
         wanted = self._trust.genesis.manifest
-        for documents in (self._carried(genesis_carrier(wanted)), self._declared()):
+        for documents in (self._carried(wanted), self._declared()):
             if documents and Manifest.of(documents).digest == wanted:
                 return tuple(documents.values())
         raise ApprovalError(
@@ -144,13 +153,8 @@ class ClusterSource:
 
         return offers
 
-    def _carried(self, name: str) -> Mapping[str, Document]:
-        found: dict[str, Document] = {}
-        carriers, number = self.offered().carriers, 1
-        while (part := name if number == 1 else f"{name}-{number}") in carriers:
-            found.update({document.subject: document for document in carriers[part][0].documents.values()})
-            number += 1
-        return found
+    def _carried(self, manifest: str) -> Mapping[str, Document]:
+        return {it.subject: it for it in self.offered().documents_of(genesis_carrier(manifest))}
 
     def _declared(self) -> Mapping[str, Document]:
         digests = [seen.digest for kind in DECLARING for seen in self._inventory.of(kind).values() if seen.digest]

@@ -52,12 +52,14 @@ class Step:
     """What one step came to.
 
     Attributes:
+        head: The accepted state.
         accepted: Statements accepted in it, in order.
         held: Why the source could not be followed; the head stays, and what it decides stays in effect.
         published: What lies in the store now.
         next_change: When something that waits takes effect, if anything waits.
     """
 
+    head: Head
     accepted: tuple[HistoryEntry, ...]
     held: FlagsealError | None
     published: Published
@@ -122,7 +124,7 @@ class Engine:
         desired = build(head, self._trust.environment, now, previous=position.build)
         published = self._publisher.publish(desired, (*position.unpublished, *accepted), position.genesis)
         self._position = _Position(head, desired)
-        return Step(accepted, held, published, next_change(head, self._trust.environment, now))
+        return Step(head, accepted, held, published, next_change(head, self._trust.environment, now))
 
     def refresh(self) -> Published | None:
         """Sign again what is due."""

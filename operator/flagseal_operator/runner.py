@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("flagseal.runner")
 
 POLL_SECONDS: Final = 0.25
-"""How often the repository is asked whether its refs moved; one call of git."""
+"""How often the watched value is looked at where nobody wakes the runner; one call of git."""
+
+DEBOUNCE_SECONDS: Final = 0.015
+"""How long more news are waited for once there are some: what comes together is built together."""
 
 REFRESH_SECONDS: Final = 20.0
 RETRY_SECONDS: Final = 2.0
@@ -29,14 +32,24 @@ class Runner:
     Args:
         engine: What is stepped; used from the runner's thread only.
         watch: Gives a value that changes whenever there may be something new; cheap.
-        published: Called after each step that changed what is published.
+        stepped: Called after each step, in the runner's thread.
+        failed: Called where a step failed, in the runner's thread.
     """
 
-    def __init__(self, engine: Engine, *, watch: Callable[[], str], published: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        watch: Callable[[], str],
+        stepped: Callable[[Step], None],
+        failed: Callable[[FlagsealError], None] | None = None,
+    ) -> None:
         self._engine = engine
         self._watch = watch
-        self._published = published
+        self._stepped = stepped
+        self._failed = failed or (lambda _: None)
         self._stop = threading.Event()
+        self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="flagseal-builder", daemon=True)
         self._failure: FlagsealError | None = None
 
@@ -49,6 +62,15 @@ class Runner:
         """Start the thread."""
         self._thread.start()
 
+    @property
+    def running(self) -> bool:
+        """Whether it still builds."""
+        return self._thread.is_alive()
+
+    def wake(self) -> None:
+        """Have the watched value looked at now; from any thread."""
+        self._wake.set()
+
     def stop(self, timeout: float = 10.0) -> None:
         """Let the step under way end, and stop.
 
@@ -56,6 +78,7 @@ class Runner:
             timeout: Seconds to wait for it.
         """
         self._stop.set()
+        self._wake.set()
         self._thread.join(timeout)
 
     def _run(self) -> None:
@@ -76,16 +99,19 @@ class Runner:
                 # Who hosts the runner says it to people: it knows whether it was said before.
                 _LOG.info("%s: %s", error.code, error.message)
                 self._failure, seen, pause = error, None, RETRY_SECONDS
+                self._failed(error)
             except Exception as error:  # noqa: BLE001 (the edge of a thread)
                 # What is served goes on being served, whatever building does.
                 _LOG.exception("building failed")
                 self._failure = FlagsealError(f"building failed: {error!r}", code="Internal")
                 seen, pause = None, RETRY_SECONDS
-            self._stop.wait(pause)
+                self._failed(self._failure)
+            if self._wake.wait(pause) and not self._stop.wait(DEBOUNCE_SECONDS):
+                self._wake.clear()
 
     def _step(self) -> Step:
         step = self._engine.step()
         if step.published.changed:
             _LOG.info("published head %d as snapshot %d", step.published.sequence, step.published.version)
-        self._published()
+        self._stepped(step)
         return step

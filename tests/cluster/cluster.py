@@ -36,16 +36,18 @@ class Cluster:
     kubeconfig: Path
 
     def __post_init__(self) -> None:
-        self.objects = client.CustomObjectsApi(self.api)
-        self.core = client.CoreV1Api(self.api)
+        # The client's types say more than its answers keep.
+        self.objects: Any = client.CustomObjectsApi(self.api)
+        self.core: Any = client.CoreV1Api(self.api)
 
     def install(self) -> None:
         """Install the custom resource definitions, and wait until they are served."""
-        extensions = client.ApiextensionsV1Api(self.api)
+        extensions: Any = client.ApiextensionsV1Api(self.api)
         there = {entry.metadata.name for entry in extensions.list_custom_resource_definition().items}
         wanted = [
             yaml.safe_load(path.read_text()) for path in sorted(CRDS.glob("*.yaml")) if "kustomization" not in path.name
         ]
+        wanted = wanted or [_bare(kind, plural) for kind, plural in PLURALS.items()]
         missing = [body for body in wanted if body["metadata"]["name"] not in there]
         for body in missing:
             extensions.create_custom_resource_definition(body)
@@ -87,11 +89,12 @@ class Cluster:
     def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Create a resource, with its namespace."""
         plural, namespace = PLURALS[body["kind"]], body["metadata"].get("namespace")
-        if body["kind"] not in NAMESPACED:
-            made: dict[str, Any] = self.objects.create_cluster_custom_object(GROUP, VERSION, plural, body)
-            return made
-        self.namespace(str(namespace))
-        made = self.objects.create_namespaced_custom_object(GROUP, VERSION, namespace, plural, body)
+        made: dict[str, Any]
+        if body["kind"] in NAMESPACED:
+            self.namespace(str(namespace))
+            made = self.objects.create_namespaced_custom_object(GROUP, VERSION, namespace, plural, dict(body))
+        else:
+            made = self.objects.create_cluster_custom_object(GROUP, VERSION, plural, dict(body))
         return made
 
     def declare(self, documents: Iterable[Document]) -> None:
@@ -155,4 +158,28 @@ def resource_of(document: Document) -> dict[str, Any]:
         "kind": "FlagPolicy",
         "metadata": {"name": name},
         "spec": {"document": body},
+    }
+
+
+def _bare(kind: str, plural: str) -> dict[str, Any]:
+    """Write a definition that takes everything."""
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced" if kind in NAMESPACED else "Cluster",
+            "names": {"kind": kind, "plural": plural, "singular": kind.lower()},
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": {**anything, "properties": {"spec": anything, "status": anything}}},
+                    "subresources": {"status": {}},
+                }
+            ],
+        },
     }

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.control_plane import ControlPlane, assets
 
-USERS = {
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+USERS: dict[str, tuple[str, ...]] = {
     "erin": ("people",),
     "mallory": ("people",),
     "flux": ("system:masters",),

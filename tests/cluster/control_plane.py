@@ -147,13 +147,16 @@ class ControlPlane:
 
     def api(self, user: str = "admin", token: str | None = None) -> client.ApiClient:
         """Give a client for a user."""
-        made: client.ApiClient = config.new_client_from_config(str(self.kubeconfig(user, token)))
+        made: client.ApiClient = config.new_client_from_config(  # type: ignore[no-untyped-call]
+            str(self.kubeconfig(user, token))
+        )
         return made
 
     def token_of(self, namespace: str, account: str) -> str:
         """Ask for a real token of a service account (TokenRequest)."""
         body = {"spec": {"audiences": [self.url], "expirationSeconds": 3600}}
-        answer: Any = client.CoreV1Api(self.api()).create_namespaced_service_account_token(account, namespace, body)
+        core: Any = client.CoreV1Api(self.api())
+        answer = core.create_namespaced_service_account_token(account, namespace, body)
         return str(answer.status.token)
 
     def _is_ready(self) -> bool:

@@ -95,7 +95,7 @@ def up_command(
             return
         with SnapshotClient(folder.cache, store, folder.read_root()) as client:
             relay = Relay(client, files=store)
-            runner = Runner(engine, watch=source.fingerprint, published=relay.notify)
+            runner = Runner(engine, watch=source.fingerprint, stepped=lambda _: relay.notify())
             with Server(relay, listener) as server:
                 server.start()
                 if sync is not None:

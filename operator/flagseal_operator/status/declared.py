@@ -142,13 +142,19 @@ class _Verdict:
             found["approval"] = {"statement": statement}
             if approval is not None and approval.sequence is not None:
                 found["approval"]["sequence"] = approval.sequence
-            found["approvedBy"] = approval.by if approval is not None else "genesis"
-        known = before.get("snapshotVersion")
+            known = before.get("approval")
+            if approval is not None:
+                found["approvedBy"] = approval.by
+            elif statement.startswith("genesis:"):
+                found["approvedBy"] = "genesis"
+            elif isinstance(known, dict) and known.get("statement") == statement:
+                # Its FlagApproval was pruned: what was said of it stays true.
+                found |= {key: before[key] for key in ("approval", "approvedBy") if key in before}
+        version = before.get("snapshotVersion")
         same = before.get("effectiveDigest") == self.effective.digest
         # The snapshot with which this content came out: it stays while the content does, whatever else is published.
-        found["snapshotVersion"] = (
-            known if same and isinstance(known, int) and known <= picture.version else picture.version
-        )
+        stays = same and isinstance(version, int) and version <= picture.version
+        found["snapshotVersion"] = version if stays else picture.version
         return found
 
     def _unapproved(self, digest: str) -> list[Condition]:

@@ -5,6 +5,7 @@ Costs grow with the change: a step that accepts one statement looks at the resou
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,8 +14,10 @@ from flagseal.history import accept
 from flagseal.model.canonical import canonical_json
 from flagseal.model.document import NAMESPACED_KINDS, split_subject
 from flagseal.policy.state import State, changed_subjects
+from flagseal_operator.carriers import genesis_carrier
 from flagseal_operator.resources import DECLARING, Ref
 from flagseal_operator.status.carried import carrier_status
+from flagseal_operator.status.conditions import READY
 from flagseal_operator.status.declared import declared_status
 from flagseal_operator.status.picture import Approval, Picture, Refusal
 
@@ -57,9 +60,9 @@ class Reporter:
     def __init__(self, inventory: Inventory, trust: Trust) -> None:
         self._inventory = inventory
         self._trust = trust
+        self._genesis = genesis_carrier(trust.genesis.manifest)
         self._last: Picture | None = None
-        self._accepted: set[str] = set()
-        self._approvals: dict[str, Approval] = {}
+        self._approvals: tuple[str, dict[str, Approval]] = ("", {})
 
     def picture(
         self,
@@ -84,31 +87,22 @@ class Reporter:
             failure: Why nothing can be published.
         """
         environment = self._trust.environment
-        in_force = {*head.approvals.values(), *filter(None, [head.statement])}
-        self._accepted |= in_force
-        earlier: dict[tuple[str, str], int] = {}
-        for statement, envelope in offered.statements.values():
-            if statement.sequence > head.sequence:
-                continue
-            if statement.id in in_force and statement.id not in self._approvals:
-                people = gather(envelope, statement, head.policies.organisation, self._trust.attestors).approvals
-                self._approvals[statement.id] = Approval(
-                    statement.id, statement.sequence, _label(statement.forge, [it.person for it in people])
-                )
-            if statement.id in self._accepted:
-                earlier.update(
-                    ((subject, digest), statement.sequence) for subject, digest in statement.subjects.items()
-                )
+        accepted = _accepted(head, offered)
+        begun = self._trust.genesis.sequence
+        earlier = {(it.subject, it.digest): begun for it in offered.documents_of(self._genesis)}
+        for name in accepted.values():
+            statement = offered.statements[name][0]
+            earlier.update(((subject, digest), statement.sequence) for subject, digest in statement.subjects.items())
         return Picture(
             environment=environment,
             head=head,
             effective=State.of(head.effective(environment, now)),
             version=version,
             now=now,
-            approvals=dict(self._approvals),
+            approvals={statement: self._approval(name, head, offered) for statement, name in accepted.items()},
             refusals=tuple(self._refusals(head, offered, now)),
             earlier=earlier,
-            accepted=frozenset(self._accepted),
+            accepted=frozenset(accepted),
             frozen=frozen or {},
             overridden=overridden or {},
             failure=failure,
@@ -149,9 +143,22 @@ class Reporter:
             status = declared_status(ref, seen, picture)
         if canonical_json(status) == seen.status:
             return None
-        ready = status["conditions"][0]
-        told = ready["lastTransitionTime"] == picture.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+        ready, before = status["conditions"][0], _ready(seen)
+        # That something new is as it should be is no news.
+        told = (before or "True") != ready["status"]
         return Update(ref, status, (ready["reason"], ready["message"]) if told else None)
+
+    def _approval(self, name: str, head: Head, offered: Offered) -> Approval:
+        """Say who approved an accepted statement, in the organisation's words of today."""
+        if self._approvals[0] != head.policies.digest:
+            self._approvals = head.policies.digest, {}
+        known = self._approvals[1]
+        if name not in known:
+            statement, envelope = offered.statements[name]
+            people = gather(envelope, statement, head.policies.organisation, self._trust.attestors).approvals
+            label = _label(statement.forge, [it.person for it in people])
+            known[name] = Approval(statement.id, statement.sequence, label)
+        return known[name]
 
     def _refusals(self, head: Head, offered: Offered, now: datetime) -> Iterator[Refusal]:
         for name in offered.after(head):
@@ -166,6 +173,34 @@ class Reporter:
                     acceptance.refusal,
                     by_policy=acceptance.decision is not None and not acceptance.decision.allowed,
                 )
+
+
+def _accepted(head: Head, offered: Offered) -> dict[str, str]:
+    """Find the carriers of the statements that led to a head, as far back as they are carried: by id, their names.
+
+    A function of the head and of what is carried alone: a restarted operator says the same.
+    """
+    names: dict[tuple[int, str, str], str] = {}
+    by_id: dict[str, str] = {}
+    for name, (statement, _) in offered.statements.items():
+        names.setdefault((statement.sequence, statement.commit, statement.after), name)
+        by_id[statement.id] = name
+    found: dict[str, str] = {}
+    current = by_id.get(head.statement or "")
+    while current is not None:
+        statement = offered.statements[current][0]
+        found[statement.id] = current
+        current = names.get((statement.sequence - 1, statement.from_commit, statement.before))
+    # What is in force was accepted, whatever of the way there is still carried.
+    found.update({it: by_id[it] for it in head.approvals.values() if it in by_id})
+    return found
+
+
+def _ready(seen: Seen) -> str | None:
+    """Read what a resource's own status says of its being ready; None if it says nothing."""
+    status = json.loads(seen.status) if seen.status else {}
+    conditions = status.get("conditions") if isinstance(status, dict) else None
+    return next((it.get("status") for it in conditions or () if isinstance(it, dict) and it.get("type") == READY), None)
 
 
 def _touched(before: Picture, after: Picture) -> set[Ref] | None:

@@ -1,0 +1,179 @@
+"""What runs while an operator is the active one: watch, build, publish, report.
+
+::
+
+    API server ─events─► Watcher ─► Inventory ─► ClusterSource ─► Engine ─► store
+                                        │                            │
+                                        └──────► Reporter ◄──────────┘ ─► StatusWriter ─► API server
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from flagseal.model.errors import FlagsealError
+from flagseal_operator.cluster_source import ClusterSource
+from flagseal_operator.engine import Engine
+from flagseal_operator.inventory import Inventory
+from flagseal_operator.kube import Kube
+from flagseal_operator.runner import Runner
+from flagseal_operator.status.reporter import Reporter
+from flagseal_operator.status.writer import StatusWriter
+from flagseal_operator.watching import Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kubernetes.client import Configuration
+
+    from flagseal.approval.trust import Trust
+    from flagseal.snapshot.publish import Publisher
+    from flagseal_operator.engine import Step
+
+_LOG: Final = logging.getLogger("flagseal.operator")
+SYNC_SECONDS: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """How an active operator is.
+
+    Attributes:
+        published: Version of the snapshot that lies in the store; None before the first step.
+        sequence: Of the head in it.
+        expires: When its timestamp expires.
+        failure: Why nothing can be published; None if it can.
+        resources: How many are known.
+        unreported: Statuses that wait to be written.
+        missing: Documents that are approved and declared by no resource.
+        steps: How many steps were taken.
+        step_seconds: How long the last one took.
+    """
+
+    published: int | None = None
+    sequence: int | None = None
+    expires: datetime | None = None
+    failure: FlagsealError | None = None
+    resources: int = 0
+    unreported: int = 0
+    missing: int = 0
+    steps: int = 0
+    step_seconds: float = 0.0
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Active:
+    """Everything that only the active operator does.
+
+    Args:
+        configure: Gives how to reach the API server.
+        publisher: Where snapshots go.
+        trust: What ``trust.json`` says.
+        namespaces: Where to look; none for the whole cluster.
+        clock: Gives the time in UTC.
+    """
+
+    def __init__(
+        self,
+        configure: Callable[[], Configuration],
+        publisher: Publisher,
+        trust: Trust,
+        *,
+        namespaces: Sequence[str] = (),
+        clock: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self.inventory = Inventory()
+        self.kube = Kube.of(configure())
+        self.source = ClusterSource(self.inventory, trust)
+        self.engine = Engine(self.source, publisher, trust, clock=clock)
+        self._clock = clock
+        self._reporter = Reporter(self.inventory, trust)
+        self._writer = StatusWriter(self.kube, self.inventory, clock)
+        self._watcher = Watcher(configure, self.kube, self.inventory, namespaces=namespaces, told=self._wake)
+        self._runner = Runner(self.engine, watch=self._watched, stepped=self._stepped, failed=self._failed)
+        self._last: Step | None = None
+        self._started = time.perf_counter()
+        self._vitals = Vitals()
+
+    def start(self) -> None:
+        """Start watching, and build as soon as everything was seen once.
+
+        Raises:
+            KubeError: The API server cannot be asked.
+        """
+        self._watcher.start()
+        self._writer.start()
+        self._runner.start()
+
+    def stop(self) -> None:
+        """Let the step under way end, and stop."""
+        self._runner.stop()
+        self._watcher.stop()
+        self._writer.stop()
+
+    @property
+    def running(self) -> bool:
+        """Whether every part still runs."""
+        return self._watcher.running and self._runner.running
+
+    @property
+    def vitals(self) -> Vitals:
+        """How it is at the moment."""
+        return self._vitals
+
+    def _wake(self) -> None:
+        self._runner.wake()
+
+    def _watched(self) -> str:
+        # The first step waits until everything was seen: what is there must not be taken for missing.
+        if not self._watcher.synced and not self._watcher.wait_until_synced(SYNC_SECONDS):
+            raise FlagsealError(
+                "The resources of the cluster are not read yet.", code="NotSynced", remedy="Look after the API server."
+            )
+        self._started = time.perf_counter()
+        return str(self.inventory.revision)
+
+    def _stepped(self, step: Step) -> None:
+        took = time.perf_counter() - self._started
+        self._last = step
+        missing = self._report(step, None)
+        self._vitals = Vitals(
+            step.published.version,
+            step.published.sequence,
+            step.published.expires,
+            step.held,
+            len(self.inventory),
+            len(self._writer),
+            missing,
+            self._vitals.steps + 1,
+            took,
+        )
+
+    def _failed(self, error: FlagsealError) -> None:
+        last = self._vitals
+        self._vitals = Vitals(
+            last.published, last.sequence, last.expires, error, len(self.inventory), len(self._writer), last.missing
+        )
+        if self._last is not None:
+            self._report(self._last, error)
+
+    def _report(self, step: Step, failure: FlagsealError | None) -> int:
+        """Compute what is to be said after a step, and have it written; say what is missing."""
+        offered = self.source.offered()
+        picture = self._reporter.picture(
+            step.head, offered, version=step.published.version, now=self._clock(), failure=failure or step.held
+        )
+        self._writer.put(self._reporter.updates(picture, offered))
+        missing = self._reporter.missing(picture)
+        if len(missing) != self._vitals.missing and missing:
+            _LOG.warning(
+                "%d documents are approved, in force, and declared by no resource: %s", len(missing), missing[0]
+            )
+        return len(missing)
