@@ -94,3 +94,22 @@ def test_the_policies_of_a_state_are_those_that_are_there() -> None:
     organisation = document("Organisation/organisation", ORGANISATION)
     removed = State.of(company.accepted).changed({organisation.subject: organisation.tombstone()})
     assert set(removed.policies) == set(POLICIES) - {"Organisation/organisation"}
+
+
+@given(before=worlds(), after=worlds())
+def test_an_index_that_follows_another_equals_one_from_scratch(
+    before: dict[str, Spec | None], after: dict[str, Spec | None]
+) -> None:
+    """Flags, segments, bindings, namespaces, grants and references are the same, removed documents included."""
+    old, new = State(documents(before)), documents(after)
+    assert old.catalogue.namespaces is old.catalogue.namespaces  # made before, so that it is carried on
+    old.catalogue.grants("x/a")
+    changed = {**dict.fromkeys(old), **new}
+    followed, fresh = old.changed(changed).catalogue, State(new).catalogue
+    assert list(followed.namespaces.items()) == list(fresh.namespaces.items())
+    assert dict(followed.flags) == dict(fresh.flags)
+    assert dict(followed.segments) == dict(fresh.segments)
+    assert dict(followed.bindings) == dict(fresh.bindings)
+    for flag_name in fresh.flags:
+        assert followed.grants(flag_name) == fresh.grants(flag_name)
+        assert followed.references(flag_name) == fresh.references(flag_name)

@@ -104,6 +104,44 @@ class Catalogue:
                 found[f"{document.namespace}/{document.name}"] = document
         return cls(by_kind)
 
+    def changed(self, documents: Mapping[str, Document | None]) -> Catalogue:
+        """Make the catalogue in which some documents are others: as by :meth:`of`, at the cost of what changes.
+
+        Args:
+            documents: By subject; a tombstone or None takes a definition away. Policies among them are ignored.
+        """
+        by_kind = {kind: dict(found) for kind, found in self._documents.items()}
+        for subject, document in documents.items():
+            kind, _, reference = subject.partition("/")
+            if kind not in by_kind:
+                continue
+            if document is None or document.is_tombstone:
+                by_kind[kind].pop(reference, None)
+            else:
+                by_kind[kind][reference] = document
+        after = Catalogue(by_kind)
+        kinds = {subject.partition("/")[0] for subject in documents}
+        if "namespaces" in vars(self):
+            vars(after)["namespaces"] = self._namespaces_of(after, documents)
+        if "_grants" in vars(self) and "EntitlementBinding" not in kinds:
+            vars(after)["_grants"] = self._grants
+        return after
+
+    def _namespaces_of(self, after: Catalogue, subjects: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+        """Give another catalogue's flags by namespace, known where it may differ from this one."""
+        references = (subject.removeprefix("FlagDefinition/") for subject in subjects if subject.startswith("Flag"))
+        moved = {it for it in references if (it in self.flags) != (it in after.flags)}
+        if not moved:
+            return self.namespaces
+        found = dict(self.namespaces)
+        for namespace in {reference.partition("/")[0] for reference in moved}:
+            candidates = moved.union(found.get(namespace, ()))
+            found[namespace] = tuple(
+                sorted(it for it in candidates if it in after.flags and it.startswith(f"{namespace}/"))
+            )
+        listed = sorted(references for references in found.values() if references)
+        return {references[0].partition("/")[0]: references for references in listed}
+
     @cached_property
     def namespaces(self) -> Mapping[str, tuple[str, ...]]:
         """The flags of each namespace, as ``namespace/name``, sorted."""

@@ -135,6 +135,7 @@ def _judge(head: Head, bundle: Bundle, trust: Trust, clock: datetime) -> _Judged
         in_effect={name: head.effective(name, clock) for name in environments if head.waiting(name, clock)},
         pending_until={name: max(entry.effective_from for entry in some) for name, some in linked.items() if some},
         accepted_at=head.accepted_at,
+        head=head.manifest.digest,
     )
     return _Judged(statement, documents, manifest, change, evidence, decide(facts, head.policies))
 

@@ -16,7 +16,7 @@ from flagseal.model.canonical import canonical_json
 from flagseal.model.document import split_subject
 from flagseal.model.errors import ApprovalError
 from flagseal.policy.classify import reached
-from flagseal.policy.state import State, changed_subjects, flag_subject
+from flagseal.policy.state import State, changed_subjects, flag_subject, may_differ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,8 +129,9 @@ def _stale(before: Basis, state: State, approvals: Mapping[str, str]) -> frozens
     """Name the namespaces of which some flag is made from something else than before."""
     changed = set(changed_subjects(before.state, state)) if before.state is not state else set()
     if before.approvals is not approvals:
-        known = before.approvals
-        changed |= {subject for subject, approval in approvals.items() if known.get(subject) != approval}
+        known, among = before.approvals, may_differ(before.state, state)
+        # A subject is given another approval only with its document, so what differs is among the same.
+        changed |= {it for it in (approvals if among is None else among) if known.get(it) != approvals.get(it)}
     flags = reached(changed, before.state, state)
     return frozenset(_namespace(flag) for flag in flags)
 

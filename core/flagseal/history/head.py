@@ -89,14 +89,8 @@ class Head:
             return self.documents
         key = environment, frozenset(entry.sequence for entry in waiting)
         if key not in self._effective:
-            documents = dict(self.documents)
-            for entry in waiting:
-                for subject, document in entry.before.items():
-                    if document is None:
-                        del documents[subject]
-                    else:
-                        documents[subject] = document
-            self._effective[key] = State(MappingProxyType(documents))
+            before = {subject: document for entry in waiting for subject, document in entry.before.items()}
+            self._effective[key] = self.documents.changed(before)
         return self._effective[key]
 
     def effective_approvals(self, environment: str, now: datetime) -> Mapping[str, str]:

@@ -73,7 +73,10 @@ class State(Mapping[str, "Document"]):
     @cached_property
     def catalogue(self) -> Catalogue:
         """The index over its flags, segments and bindings."""
-        return Catalogue.of(self.documents.values())
+        if self._origin is None:
+            return Catalogue.of(self.documents.values())
+        origin, since = self._origin
+        return origin.catalogue.changed({subject: self.documents.get(subject) for subject in since})
 
     @cached_property
     def policies(self) -> Mapping[str, Document]:
@@ -174,7 +177,7 @@ def flag_reference(subject: str) -> str:
 def changed_subjects(before: Mapping[str, Document], after: Mapping[str, Document]) -> tuple[str, ...]:
     """Name every subject whose document differs, sorted; compared by content, whoever parsed it."""
     old, new = plain(before), plain(after)
-    find, looked_at = old.get, _may_differ(before, after)
+    find, looked_at = old.get, may_differ(before, after)
     among = new.items() if looked_at is None else [(it, new[it]) for it in looked_at if it in new]
     found = [
         subject
@@ -185,7 +188,7 @@ def changed_subjects(before: Mapping[str, Document], after: Mapping[str, Documen
     return tuple(sorted([*found, *gone]))
 
 
-def _may_differ(before: Mapping[str, Document], after: Mapping[str, Document]) -> frozenset[str] | None:
+def may_differ(before: Mapping[str, Document], after: Mapping[str, Document]) -> frozenset[str] | None:
     """Name the subjects in which two states can differ, if they come from the same one; None if any may."""
     if isinstance(before, State) and isinstance(after, State):
         (one, since_one), (other, since_other) = before.origin, after.origin

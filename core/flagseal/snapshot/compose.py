@@ -21,6 +21,7 @@ from tuf.api.metadata import (
     Targets,
     Timestamp,
 )
+from tuf.api.serialization.json import JSONSerializer
 
 from flagseal.model.errors import SnapshotError
 from flagseal.snapshot.layout import ONLINE, REPOSITORY, metadata_name, paths_of, role_of
@@ -210,7 +211,8 @@ class Composer:
     def _sign(self, signed: _S) -> bytes:
         metadata = Metadata(signed)
         metadata.sign(self.signer)
-        return metadata.to_bytes()
+        # Compact: a third less for every client to fetch, and written by the C encoder, which never indents.
+        return metadata.to_bytes(JSONSerializer(compact=True))
 
 
 def _online_key(published: Chain) -> Key | None:
