@@ -12,6 +12,7 @@ import click
 from flagseal.model.errors import SnapshotError, UsageError
 from flagseal.snapshot.report import Report, verify_repository
 from flagseal.snapshot.store import DirectoryStore
+from flagseal.snapshot.stores import open_reader
 from flagseal_cli.console import print_json
 from flagseal_cli.options import data_option, environment_option, format_option, repo_option
 from flagseal_cli.workspace import data_folder, find_repository
@@ -113,10 +114,10 @@ def _report(where: Where) -> Report:
         store: Reader | str = where.source if where.source is not None else DirectoryStore(folder.store)
     else:
         pinned, store = where.root.read_bytes(), where.source
-    if isinstance(store, str) and "://" not in store:
-        if not Path(store).is_dir():
+    if isinstance(store, str):
+        if "://" not in store and not Path(store).is_dir():
             raise UsageError(f"{store}: no such folder", code="NoStore", remedy="Name a folder or a URL.")
-        store = DirectoryStore(Path(store))
+        store = open_reader(store)
     report = verify_repository(store, pinned)
     if report.chain is None:
         failed = report.checks[-1]
