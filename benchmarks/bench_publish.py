@@ -71,6 +71,7 @@ class Times:
     publish: list[float] = field(default_factory=list)
     floor: list[float] = field(default_factory=list)
     client: list[float] = field(default_factory=list)
+    load: list[float] = field(default_factory=list)
     written: list[int] = field(default_factory=list)
 
     @property
@@ -142,6 +143,7 @@ def measure(namespaces: int, rounds: int, folder: Path) -> Times:
 
             timed(times.floor, floor)
             world.clock.advance(seconds=1)
+        timed(times.load, lambda: world.new_publisher(world.directory).load())
         current = client.current
         assert current is not None
         assert current.sequence == rounds
@@ -178,6 +180,7 @@ def main() -> int:
         print(line("floor: the same files, signed and synced", times.floor))
         print(f"  ratio of medians {statistics.median(times.total) / statistics.median(times.floor):.1f} ×")
         print(line("a client refreshes and verifies in full", times.client))
+        print(f"  a publisher that starts anew verifies all of it in {times.load[0]:.1f} s")
         print(f"  bytes written a change: median {statistics.median(times.written):.0f}")
     small, large = results.values()
     median = statistics.median(large.total)

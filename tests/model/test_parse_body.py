@@ -6,8 +6,13 @@ import copy
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from flagseal.model import loader
 from flagseal.model.errors import InvalidDocuments
+from flagseal.model.jsonpath import ROOT
+from flagseal.model.limits import DEEPEST
 from flagseal.model.loader import parse_body
 from tests.model.samples import EVERY_KIND, FLAG, load
 
@@ -116,3 +121,28 @@ def test_a_tombstone_is_held_to_the_form_too() -> None:
     """A removal cannot carry what a document cannot."""
     value = load(FLAG).documents[0].tombstone().body()
     assert refused({**value, "note": "x"}, allow_tombstone=True) == [("FS120", "$.note")]
+
+
+ODD = st.sampled_from(
+    ["a\u202eb", "\x00", "a\tb", "\ud800", "é", "\n", 2**53, -(2**53), float("nan"), 1.0, -0.0, 2.5, b"x", ()]
+)
+KEYS = st.one_of(st.text(max_size=3), st.sampled_from(["a\u200b", "é"]), st.integers())
+
+
+@given(
+    st.recursive(
+        st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=4), ODD),
+        lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)),
+    ),
+    st.sampled_from([0, DEEPEST - 1, DEEPEST, DEEPEST + 1]),
+)
+def test_the_quick_copy_is_the_copy_that_looks_closely(value: object, nested: int) -> None:
+    """The same value and the same findings, whatever was handed over and however deep."""
+    for _ in range(nested):
+        value = [value]
+    quick: list[object] = []
+    close: list[object] = []
+    copied = loader._copied(value, quick)  # type: ignore[arg-type]
+    looked = loader._checked(value, ROOT, 1, close)  # type: ignore[arg-type]
+    assert repr(copied) == repr(looked)
+    assert quick == close

@@ -80,7 +80,7 @@ def parse_body(body: object, *, place: str, allow_tombstone: bool = False) -> Do
         InvalidDocuments: Its values are no JSON, or its form or meaning is not right; with everything at once.
     """
     problems: list[Problem] = []
-    value = _checked(body, ROOT, 1, problems)
+    value = _copied(body, problems)
     if not problems:
         problems = list(islice(_problems(value, allow_tombstone=allow_tombstone), MOST_FINDINGS))
     if problems:
@@ -102,7 +102,7 @@ def check_resource(body: object, *, place: str) -> dict[str, Json]:
         The copy.
     """
     problems: list[Problem] = []
-    value = _checked(body, ROOT, 1, problems)
+    value = _copied(body, problems)
     kind = value.get("kind") if isinstance(value, dict) else None
     if not problems and (not isinstance(kind, str) or kind not in CLUSTER_SCHEMAS):
         message = f"this is none of {', '.join(CLUSTER_SCHEMAS)}"
@@ -147,6 +147,46 @@ def _document(body: dict[str, Any], source: Source | None) -> Document:
 
 def _lies_in(path: str, refused: Iterable[str]) -> bool:
     return any(path == place or path.startswith((f"{place}.", f"{place}[")) for place in refused if place != ROOT)
+
+
+class _Odd(Exception):
+    """Say that a value is to be looked at more closely."""
+
+
+def _copied(value: object, problems: list[Problem]) -> Json:
+    """Copy a JSON value, finding what no file could have said; where each part lies is worked out only for that."""
+    try:
+        return _plain(value, 1)
+    except _Odd:
+        return _checked(value, ROOT, 1, problems)
+
+
+def _plain(value: object, depth: int) -> Json:
+    """Copy a value in which nothing is to be found.
+
+    Raises:
+        _Odd: Something may be.
+    """
+    kind = type(value)
+    if kind is str:
+        return _text(value)  # type: ignore[arg-type]
+    if kind is bool or value is None:
+        return value  # type: ignore[return-value]
+    if depth <= DEEPEST:
+        if kind is dict:
+            return {_text(key): _plain(entry, depth + 1) for key, entry in value.items()}  # type: ignore[attr-defined]
+        if kind is list:
+            return [_plain(item, depth + 1) for item in value]  # type: ignore[attr-defined]
+    if kind is int and not out_of_range(value):  # type: ignore[arg-type]
+        return value  # type: ignore[return-value]
+    raise _Odd
+
+
+def _text(value: object) -> str:
+    # Printable ASCII needs no second look, and nearly all text is that.
+    if type(value) is str and ((value.isascii() and value.isprintable()) or IN_VALUE.search(value) is None):
+        return value
+    raise _Odd
 
 
 def _checked(value: object, path: str, depth: int, problems: list[Problem]) -> Json:
