@@ -28,7 +28,7 @@ def canonical_json(value: object) -> bytes:
     Returns:
         UTF-8 bytes.
     """
-    if _is_plain(value):
+    if is_plain(value):
         try:
             return _encode(value)
         except (UnicodeEncodeError, RecursionError):
@@ -36,7 +36,7 @@ def canonical_json(value: object) -> bytes:
     return rfc8785.dumps(value)  # type: ignore[arg-type]
 
 
-def _is_plain(value: object) -> bool:
+def is_plain(value: object) -> bool:
     """Tell whether any JSON encoder that sorts keys and writes no spaces gives the canonical form.
 
     Where encoders differ is in how they write floats, in keys that sort otherwise by UTF-16 than by code point, and in
@@ -46,9 +46,9 @@ def _is_plain(value: object) -> bool:
     if kind is str or kind is bool or value is None:
         return True
     if kind is dict:
-        return all(type(key) is str and key.isascii() and _is_plain(item) for key, item in value.items())  # type: ignore[attr-defined]
+        return all(type(key) is str and key.isascii() and is_plain(item) for key, item in value.items())  # type: ignore[attr-defined]
     if kind is list:
-        return all(map(_is_plain, value))  # type: ignore[call-overload]
+        return all(map(is_plain, value))  # type: ignore[call-overload]
     return kind is int and -_LARGEST <= value <= _LARGEST  # type: ignore[operator]
 
 

@@ -169,7 +169,7 @@ def _plain(value: object, depth: int) -> Json:
     """
     kind = type(value)
     if kind is str:
-        return _text(value)  # type: ignore[arg-type]
+        return _text(value)
     if kind is bool or value is None:
         return value  # type: ignore[return-value]
     if depth <= DEEPEST:

@@ -21,6 +21,7 @@ from tuf.api.serialization import DeserializationError
 
 from flagseal.snapshot.layout import ONLINE, metadata_name, namespace_of, role_of, target_name
 from flagseal.snapshot.refusal import Refused
+from flagseal.snapshot.signed_form import SignedForm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -274,7 +275,7 @@ def _parse(kind: type[_S], data: bytes, name: str) -> Metadata[_S]:
 
 def _verify(delegator: Root | Targets, role: str, metadata: Metadata[_S], name: str) -> None:
     try:
-        delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+        delegator.verify_delegate(role, SignedForm().serialize(metadata.signed), metadata.signatures)
     except UnsignedMetadataError as error:
         raise Refused("wrong-signature", f"{name}: {error}") from error
     except ValueError as error:  # the delegator does not know the role

@@ -25,6 +25,7 @@ from tuf.api.serialization.json import JSONSerializer
 
 from flagseal.model.errors import SnapshotError
 from flagseal.snapshot.layout import ONLINE, REPOSITORY, metadata_name, paths_of, role_of
+from flagseal.snapshot.signed_form import SignedForm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -210,7 +211,7 @@ class Composer:
 
     def _sign(self, signed: _S) -> bytes:
         metadata = Metadata(signed)
-        metadata.sign(self.signer)
+        metadata.sign(self.signer, signed_serializer=SignedForm())
         # Compact: a third less for every client to fetch, and written by the C encoder, which never indents.
         return metadata.to_bytes(JSONSerializer(compact=True))
 
