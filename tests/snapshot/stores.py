@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flagseal.snapshot.marks import Mark
-    from flagseal.snapshot.store import DirectoryStore, Stored
+    from flagseal.snapshot.store import DirectoryStore, Store, Stored
 
 
 class PowerCut(BaseException):
@@ -45,7 +45,7 @@ class Fuse:
 class DyingStore:
     """A store on a machine that loses power at a certain write."""
 
-    def __init__(self, store: DirectoryStore, fuse: Fuse) -> None:
+    def __init__(self, store: Store, fuse: Fuse) -> None:
         self._store = store
         self._fuse = fuse
 

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flagseal.history import Head
-    from flagseal.snapshot.store import DirectoryStore, Stored
+    from flagseal.snapshot.store import Store, Stored
 
 
 class Watched:
     """A store that notes every timestamp that ever was visible, with the snapshot it named."""
 
-    def __init__(self, store: DirectoryStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self.published: dict[int, set[str]] = defaultdict(set)
         self.timestamps: list[int] = []

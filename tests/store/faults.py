@@ -49,6 +49,8 @@ class Proxy:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
         self._always: Fault | None = None
+        self._alternating: Fault | None = None
+        self._turn = False
         self.seen: list[str] = []
         self.late = threading.Semaphore(0)
         self.endpoint = ""
@@ -63,12 +65,21 @@ class Proxy:
         with self._lock:
             self._always = fault
 
+    def alternate(self, fault: Fault) -> None:
+        """Let one happen to every other request of its method, beginning with the next."""
+        with self._lock:
+            self._alternating = fault
+            self._turn = False
+
     def fault_for(self, method: str) -> Fault | None:
         """Take the fault that is due."""
         with self._lock:
             self.seen.append(method)
             if self._faults and self._faults[0].method == method:
                 return self._faults.pop(0)
+            if self._alternating is not None and self._alternating.method == method:
+                self._turn = not self._turn
+                return self._alternating if self._turn else None
             return self._always if self._always is not None and self._always.method == method else None
 
     def upstream(self) -> HTTPConnection:
