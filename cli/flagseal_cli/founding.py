@@ -20,9 +20,10 @@ from flagseal.snapshot.store import DirectoryStore
 from flagseal_cli.declared import environment_of
 
 if TYPE_CHECKING:
-    from securesystemslib.signer import Signer
+    from securesystemslib.signer import Key, Signer
 
     from flagseal.repository import FlagRepository
+    from flagseal.snapshot.store import Store
     from flagseal_cli.workspace import DataFolder
 
 OFFLINE_KEYS: Final = 3
@@ -43,15 +44,18 @@ class Founded:
     newly: bool
 
 
-def read_trust(data: DataFolder) -> Trust:
+def read_trust(data: DataFolder, store: Store | None = None) -> Trust:
     """Read what the offline keys of an environment say now.
+
+    Args:
+        data: Its data, the pinned root above all.
+        store: Where ceremonies left their work; the data's own if None.
 
     Raises:
         UsageError: Nothing was founded here.
         SnapshotError: The store is not the pinned root's.
     """
-    root, store = data.read_root(), DirectoryStore(data.store)
-    return ceremony.trusted(store, root).trust
+    return ceremony.trusted(store or DirectoryStore(data.store), data.read_root()).trust
 
 
 def found(
@@ -62,6 +66,8 @@ def found(
     genesis: str | None = None,
     keys: int = OFFLINE_KEYS,
     threshold: int = THRESHOLD,
+    store: Store | None = None,
+    admission: Key | None = None,
 ) -> Trust:
     """Generate keys and pin where the history begins.
 
@@ -72,6 +78,8 @@ def found(
         genesis: The revision whose documents are taken as approved; None takes the branch's newest commit.
         keys: How many offline keys to generate.
         threshold: How many of them a new root or trust.json needs.
+        store: Where root and targets go in the place of the data's own store; a cluster's, for instance.
+        admission: Signs admission receipts of emergencies in a cluster.
 
     Raises:
         InvalidDocuments: The documents at that revision cannot be taken.
@@ -83,7 +91,8 @@ def found(
             code="AlreadyFounded",
             remedy="Show it with `flagseal trust show`, or name another folder with --data.",
         )
-    if data.marks.exists() or (data.store / "metadata" / "timestamp.json").exists():
+    own = store is None
+    if data.marks.exists() or (own and (data.store / "metadata" / "timestamp.json").exists()):
         raise UsageError(
             f"{data.root}: is gone, and snapshots were published from {data.path}",
             code="RootLost",
@@ -100,16 +109,17 @@ def found(
         ref=ref,
         environment=environment,
         genesis=Genesis(commit, Manifest.of({document.subject: document for document in documents}).digest),
+        admission=admission,
     )
     # From now on approvals are looked for here: let every fetch bring them.
     repository.configure_notes()
-    for leftover in (data.trust, data.store, data.cache):
+    for leftover in (data.trust, *((data.store,) if own else ()), data.cache):
         shutil.rmtree(leftover, ignore_errors=True)
     data.trust.mkdir(parents=True, mode=0o700)
     offline = [generate(data.offline_keys / f"{number}.pem") for number in range(1, keys + 1)]
     online = generate(data.online_key)
     root = ceremony.init(
-        DirectoryStore(data.store),
+        DirectoryStore(data.store) if store is None else store,
         trust=trust,
         root_signers=offline,
         threshold=threshold,

@@ -13,7 +13,8 @@ from flagseal.model.errors import UsageError
 from flagseal.repository import FlagRepository
 from flagseal.snapshot import ceremony
 from flagseal.snapshot.keys import generate, load_public_key, load_signer, signer_among
-from flagseal.snapshot.store import DirectoryStore
+from flagseal.snapshot.layout import metadata_name
+from flagseal.snapshot.stores import open_store
 from flagseal_cli.console import note, print_json
 from flagseal_cli.founding import OFFLINE_KEYS, THRESHOLD, found, promote_online_key
 from flagseal_cli.locking import alone_in
@@ -26,8 +27,17 @@ if TYPE_CHECKING:
     from securesystemslib.signer import Key, Signer
 
     from flagseal.snapshot.ceremony import RotatedRole, Trusted
+    from flagseal.snapshot.store import Store
     from flagseal_cli.workspace import DataFolder
 
+store_option = click.option(
+    "--store",
+    "where",
+    metavar="URL|DIR",
+    help="The store, s3://BUCKET/PREFIX?endpoint=… for instance. Default: in the data.",
+)
+
+_FIRST_ROOT = metadata_name("root", 1)
 PASSPHRASE = "FLAGSEAL_PASSPHRASE"  # noqa: S105 (the name of the variable)
 
 
@@ -43,19 +53,53 @@ def trust_command() -> None:
 @click.option(
     "--threshold", type=click.IntRange(1, 20), default=THRESHOLD, show_default=True, help="How many must sign."
 )
+@click.option(
+    "--admission-key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Public key whose receipts prove emergencies in a cluster. If PATH is missing, a key is generated there.",
+)
+@store_option
 @repo_option
 @data_option
 def init_trust(
-    environment: str, *, genesis: str | None, keys: int, threshold: int, repo: Path | None, data: Path | None
+    environment: str,
+    *,
+    genesis: str | None,
+    keys: int,
+    threshold: int,
+    admission_key: Path | None,
+    where: str | None,
+    repo: Path | None,
+    data: Path | None,
 ) -> None:
-    """Generate the keys of an environment and pin where its history begins."""
+    """Generate the keys of an environment and pin where its history begins.
+
+    With --store, root and targets are left there, and the data folder holds keys and pinned root alone.
+    """
     if threshold > keys:
         raise UsageError(
             f"--threshold {threshold}: more than the {keys} keys there would be", remedy="Lower it, or raise --keys."
         )
     repository = find_repository(repo)
     folder = data_folder(repository, environment, data)
-    trust = found(FlagRepository(repository), folder, environment, genesis=genesis, keys=keys, threshold=threshold)
+    store = None if where is None else open_store(where)
+    if store is not None and store.get(_FIRST_ROOT) is not None:
+        # Before keys are generated for it.
+        raise UsageError(
+            f"{where}: holds a repository already",
+            code="AlreadyInitialised",
+            remedy="Name another place, or show what is there with `flagseal trust show --store`.",
+        )
+    trust = found(
+        FlagRepository(repository),
+        folder,
+        environment,
+        genesis=genesis,
+        keys=keys,
+        threshold=threshold,
+        store=store,
+        admission=None if admission_key is None else _admission(admission_key),
+    )
     note(f"Founded {environment} on commit {trust.genesis.commit[:12]}, manifest {trust.genesis.manifest}.")
     note(f"Pinned root, to be handed to every client: {folder.root}")
     note(f"Offline keys, to be moved off this machine one by one: {folder.offline_keys}")
@@ -63,13 +107,14 @@ def init_trust(
 
 @trust_command.command("show")
 @environment_option
+@store_option
 @repo_option
 @data_option
 @format_option
-def show_trust(environment: str | None, *, repo: Path | None, data: Path | None, style: str) -> None:
+def show_trust(environment: str | None, *, where: str | None, repo: Path | None, data: Path | None, style: str) -> None:
     """Show who may sign what, until when, and where the history begins."""
     folder = _folder(environment, repo, data)
-    store = DirectoryStore(folder.store)
+    store = _store(folder, where)
     trusted = ceremony.trusted(store, folder.read_root())
     roles = trusted.roles()
     if style == "json":
@@ -116,6 +161,7 @@ def show_trust(environment: str | None, *, repo: Path | None, data: Path | None,
 )
 @click.option("--threshold", type=click.IntRange(1, 20), help="How many are needed from now on. Default: as before.")
 @environment_option
+@store_option
 @repo_option
 @data_option
 def rotate_trust(
@@ -125,6 +171,7 @@ def rotate_trust(
     new_keys: tuple[Path, ...],
     threshold: int | None,
     environment: str | None,
+    where: str | None,
     repo: Path | None,
     data: Path | None,
 ) -> None:
@@ -134,13 +181,17 @@ def rotate_trust(
     """
     folder = _folder(environment, repo, data)
     with alone_in(folder):
-        _rotate(role, folder, signers, new_keys, threshold)
+        _rotate(role, folder, _store(folder, where), signers, new_keys, threshold)
 
 
 def _rotate(
-    role: RotatedRole, folder: DataFolder, signers: tuple[str, ...], new_keys: tuple[Path, ...], threshold: int | None
+    role: RotatedRole,
+    folder: DataFolder,
+    store: Store,
+    signers: tuple[str, ...],
+    new_keys: tuple[Path, ...],
+    threshold: int | None,
 ) -> None:
-    store = DirectoryStore(folder.store)
     root = folder.read_root()
     trusted = ceremony.trusted(store, root)
     given = _open(signers, folder, trusted)
@@ -161,12 +212,15 @@ def _rotate(
     "--key", "signers", multiple=True, metavar="URI", help="Offline keys that sign. Default: all in the data."
 )
 @environment_option
+@store_option
 @repo_option
 @data_option
-def renew_trust(signers: tuple[str, ...], *, environment: str | None, repo: Path | None, data: Path | None) -> None:
+def renew_trust(
+    signers: tuple[str, ...], *, environment: str | None, where: str | None, repo: Path | None, data: Path | None
+) -> None:
     """Sign root and targets for another year, with the keys they have."""
     folder = _folder(environment, repo, data)
-    store, root = DirectoryStore(folder.store), folder.read_root()
+    store, root = _store(folder, where), folder.read_root()
     with alone_in(folder):
         given = _open(signers, folder, ceremony.trusted(store, root))
         after = ceremony.renew(store, root, signers=given, now=datetime.now(UTC))
@@ -175,6 +229,18 @@ def renew_trust(signers: tuple[str, ...], *, environment: str | None, repo: Path
 
 def _folder(environment: str | None, repo: Path | None, data: Path | None) -> DataFolder:
     return data_folder(find_repository(repo), environment, data) if data is None else data_folder(Path(), None, data)
+
+
+def _store(folder: DataFolder, where: str | None) -> Store:
+    return open_store(folder.store if where is None else where)
+
+
+def _admission(path: Path) -> Key:
+    """Read the key of admission receipts, or generate it."""
+    public = path.with_name(f"{path.name}.pub")
+    if public.is_file():
+        return load_public_key(public)
+    return load_public_key(path) if path.is_file() else generate(path).public_key
 
 
 def _passphrase() -> str:
