@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "export": ("exchange", "Write flags as files of flagd or of the OpenFeature operator."),
     "import": ("exchange", "Take flags over from files of flagd or of the OpenFeature operator."),
     "init": ("init", "Write a flag repository."),
+    "operator": ("operator", "Turn the resources of a cluster into signed snapshots."),
     "plan": ("plan", "What a change does, who must approve it, and when it may take effect."),
     "policy": ("policy", "Test what the policies decide."),
     "relay": ("relay", "Verify what a store or another relay has, and answer applications from it."),

@@ -1,0 +1,126 @@
+"""``flagseal operator run``: the cluster's side, as a process in a cluster."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from flagseal.snapshot.ceremony import trusted
+from flagseal.snapshot.keys import signer_among
+from flagseal.snapshot.store import DirectoryStore
+from flagseal_cli.console import note
+from flagseal_operator.election import unique_identity
+from flagseal_operator.health import PORT
+from flagseal_operator.kube import configuration
+from flagseal_operator.lease import Terms
+from flagseal_operator.process import Options, Process
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import Signer
+
+    from flagseal_operator.health import HealthServer
+
+
+@click.group("operator")
+def operator_command() -> None:
+    """Turn the resources of a cluster into signed snapshots."""
+
+
+@operator_command.command("run")
+@click.option("--store", required=True, envvar="FLAGSEAL_STORE", metavar="DIR", help="Where snapshots go.")
+@click.option(
+    "--root",
+    required=True,
+    envvar="FLAGSEAL_ROOT",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The pinned root.json.",
+)
+@click.option(
+    "--online-key", required=True, envvar="FLAGSEAL_ONLINE_KEY", metavar="URI", help="The online signing key."
+)
+@click.option("--namespace", "namespaces", multiple=True, metavar="NAME", help="Look here only. Default: everywhere.")
+@click.option("--lease-namespace", default="flagseal-system", show_default=True, envvar="FLAGSEAL_LEASE_NAMESPACE")
+@click.option("--lease-name", default="flagseal-operator", show_default=True)
+@click.option("--identity", envvar="POD_NAME", help="What this process is called. Default: the host's name.")
+@click.option("--kubeconfig", type=click.Path(path_type=Path, exists=True, dir_okay=False), envvar="KUBECONFIG")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where /healthz, /readyz and /metrics answer.")
+@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True)
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def run_command(  # noqa: PLR0913 (one argument an option)
+    *,
+    store: str,
+    root: Path,
+    online_key: str,
+    namespaces: tuple[str, ...],
+    lease_namespace: str,
+    lease_name: str,
+    identity: str | None,
+    kubeconfig: Path | None,
+    host: str,
+    port: int,
+    log_format: str,
+) -> None:
+    """Watch, build, sign, publish, report; stand by while another operator is active. Stops with SIGTERM."""
+    _log(log_format)
+    configuration(kubeconfig)
+    place, pinned = DirectoryStore(store), root.read_bytes()
+
+    def online() -> Signer:
+        newest = trusted(place, pinned).root
+        return signer_among(online_key, [newest.get_key(keyid) for keyid in newest.roles["timestamp"].keyids])
+
+    online()  # What is wrong with the key is said at the start, and not when the active one has died.
+    process = Process(
+        Options(
+            store=place,
+            root=pinned,
+            online=online,
+            configure=lambda: configuration(kubeconfig),
+            terms=Terms(unique_identity(identity or socket.gethostname())),
+            lease=(lease_namespace, lease_name),
+            namespaces=namespaces,
+            host=host,
+            port=port,
+        )
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: process.stop())
+
+    def ready(health: HealthServer) -> None:
+        note(f"Health on http://{host}:{health.port}; process {os.getpid()}.")
+
+    process.run(ready)
+    note("Stopped.")
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a line, with what was said beside the message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        body = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        for name in ("trace_id", "span_id", "event"):
+            if hasattr(record, name):
+                body[name] = getattr(record, name)
+        if record.exc_info:
+            body["exception"] = self.formatException(record.exc_info)
+        return json.dumps(body)
+
+
+def _log(style: str) -> None:
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    for handler in root.handlers:
+        if style == "json":
+            handler.setFormatter(_JsonLines())

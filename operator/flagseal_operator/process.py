@@ -1,0 +1,169 @@
+"""The operator's process: stands by until it holds the Lease, is active once, and ends.
+
+::
+
+    health ─────────────────────────────────────────────────────► always
+    election ── waiting ──► held ──► Active: watch, build, publish, report ──► lost or told to stop ──► end
+
+One who has lost ends, and what restarts it gives the next a clean memory; the store's fence decides between two that
+both believe to be active (docs/adr/0086).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from flagseal.model.errors import FlagsealError
+from flagseal.snapshot.ceremony import trusted
+from flagseal.snapshot.publish import Publisher
+from flagseal_operator.active import Active
+from flagseal_operator.election import Election
+from flagseal_operator.health import Health, HealthServer
+from flagseal_operator.lease_api import LeaseApi
+from flagseal_operator.lease_marks import LeaseMarks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kubernetes.client import Configuration
+    from securesystemslib.signer import Signer
+
+    from flagseal.snapshot.store import Store
+    from flagseal_operator.active import Vitals
+    from flagseal_operator.lease import Terms
+
+_LOG: Final = logging.getLogger("flagseal.operator")
+_TICK: Final = 0.25
+_START_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a process is told.
+
+    Attributes:
+        store: Where snapshots go.
+        root: The pinned root.
+        online: Opens the online key; asked when it becomes active, since keys are rotated while it stands by.
+        configure: Gives how to reach the API server.
+        terms: How it competes for the Lease.
+        lease: Namespace and name of the Lease.
+        namespaces: Where to look; none for the whole cluster.
+        host: Where health is told.
+        port: The same; 0 takes a free one.
+    """
+
+    store: Store
+    root: bytes
+    online: Callable[[], Signer]
+    configure: Callable[[], Configuration]
+    terms: Terms
+    lease: tuple[str, str] = ("flagseal-system", "flagseal-operator")
+    namespaces: tuple[str, ...] = ()
+    host: str = "127.0.0.1"
+    port: int = 0
+
+
+@dataclass
+class Process:
+    """One run of the operator.
+
+    Attributes:
+        options: What it was told.
+    """
+
+    options: Options
+    active: Active | None = None
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _election: Election | None = None
+
+    def stop(self) -> None:
+        """Have :meth:`run` end; from any thread or signal handler."""
+        self._stop.set()
+
+    def run(self, ready: Callable[[HealthServer], None] = lambda _: None) -> None:
+        """Stand by, be active, end.
+
+        Args:
+            ready: Called once health is told.
+
+        Raises:
+            FlagsealError: It cannot go on; to be restarted.
+        """
+        options = self.options
+        election = self._election = Election(LeaseApi(options.configure(), *options.lease), options.terms)
+        health = HealthServer(options.host, options.port, self.health)
+        health.start()
+        try:
+            ready(health)
+            election.start()
+            while not self._stop.is_set() and not election.wait_held(_TICK):
+                if election.ended:
+                    raise _lost(election)
+            if not self._stop.is_set():
+                self._be_active(election)
+        finally:
+            if self.active is not None:
+                self.active.stop()
+            election.stop()
+            health.stop()
+
+    def _be_active(self, election: Election) -> None:
+        options = self.options
+        trust = trusted(options.store, options.root).trust
+        marks = LeaseMarks(LeaseApi(options.configure(), *options.lease))
+        publisher = Publisher(options.store, options.root, options.online(), marks=marks)
+        active = Active(options.configure, publisher, trust, namespaces=options.namespaces)
+        # Set before it starts, so that a start that fails half-way is undone.
+        self.active = active
+        active.start()
+        started = time.monotonic()
+        while not self._stop.wait(_TICK):
+            if election.ended:
+                raise _lost(election)
+            if not active.running and time.monotonic() - started > _TICK:
+                raise FlagsealError("Watching or building has ended.", code="PartEnded", remedy="The log says why.")
+
+    def health(self) -> Health:
+        """Say how it is."""
+        active, election = self.active, self._election
+        if active is None:
+            holder = election.holder if election is not None else ""
+            words = f"standing by; {holder or 'nobody'} is active"
+            return Health(alive=True, ready=True, words=words, gauges={"active": ("1 while it is active.", 0.0)})
+        vitals = active.vitals
+        ready = vitals.published is not None
+        words = "active"
+        if not ready:
+            words = "nothing is published from here yet"
+        if vitals.failure is not None:
+            words = f"{vitals.failure.code}: {vitals.failure.message}"
+        return Health(alive=active.running, ready=ready, words=words, gauges=_gauges(vitals))
+
+
+def _gauges(vitals: Vitals) -> dict[str, tuple[str, float]]:
+    expires = vitals.expires
+    return {
+        "active": ("1 while it is active.", 1.0),
+        "snapshot_version": ("Version of the published snapshot.", float(vitals.published or 0)),
+        "head_sequence": ("Sequence of the accepted head.", float(vitals.sequence or 0)),
+        "timestamp_expires_seconds": ("Unix time at which it expires.", expires.timestamp() if expires else 0.0),
+        "failing": ("1 while nothing can be published, or the head is held.", float(vitals.failure is not None)),
+        "resources": ("Resources known.", float(vitals.resources)),
+        "statuses_waiting": ("Statuses that wait to be written.", float(vitals.unreported)),
+        "documents_missing": ("Approved documents that no resource declares.", float(vitals.missing)),
+        "steps": ("Steps taken.", float(vitals.steps)),
+        "last_step_seconds": ("How long the last step took.", vitals.step_seconds),
+    }
+
+
+def _lost(election: Election) -> FlagsealError:
+    return FlagsealError(
+        f"The Lease is lost{f' to {election.holder}' if election.holder else ''}.",
+        code="LeaseLost",
+        remedy="Nothing has to be done: another is active, and this process begins anew as its standby.",
+    )

@@ -1,0 +1,89 @@
+"""The operator as a process: one is active, another stands by, and the store knows no two truths."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cluster.process import Operator
+from tests.cluster.test_operator import NEW, founded
+from tests.snapshot.world import World, answer, flag
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cluster.cluster import Cluster
+
+
+def test_it_publishes_tells_how_it_is_and_ends_when_told(cluster: Cluster, tmp_path: Path) -> None:
+    """Probes, metrics, SIGTERM; and what it published verifies for a client."""
+    world = founded(cluster, tmp_path)
+    with Operator(world, cluster.kubeconfig) as operator:
+        cluster.until(lambda: operator.ask("/readyz")[0] == 200 and operator.gauge("active") == 1)
+        assert operator.ask("/healthz")[0] == 200
+        for body in world.approve(NEW):
+            cluster.create(body)
+        cluster.until(lambda: operator.gauge("head_sequence") == 1)
+        world.clock.advance(seconds=5)
+        with world.client() as client:
+            client.refresh()
+            assert answer(client, org="globex") is True
+        assert operator.stop() == 0
+
+
+def test_a_standby_takes_over_from_a_killed_one(cluster: Cluster, tmp_path: Path) -> None:
+    """And it goes on from what was published, by the marks in the Lease."""
+    world = founded(cluster, tmp_path)
+    with Operator(world, cluster.kubeconfig, name="first") as first:
+        cluster.until(lambda: first.gauge("snapshot_version") == 1)
+        with Operator(world, cluster.kubeconfig, name="second") as second:
+            assert second.ask("/readyz")[0] == 200
+            cluster.until(lambda: "first" in second.why())
+            first.kill()
+            cluster.until(lambda: second.gauge("active") == 1)
+            for body in world.approve(NEW):
+                cluster.create(body)
+            cluster.until(lambda: second.gauge("head_sequence") == 1)
+
+
+def test_whoever_ends_in_order_lets_the_next_take_over_at_once(cluster: Cluster, tmp_path: Path) -> None:
+    """A release of the Lease, and not its expiry."""
+    world = founded(cluster, tmp_path)
+    with Operator(world, cluster.kubeconfig, name="first") as first:
+        cluster.until(lambda: first.gauge("snapshot_version") == 1)
+        with Operator(world, cluster.kubeconfig, name="second") as second:
+            assert first.stop() == 0
+            cluster.until(lambda: second.gauge("active") == 1, 4)
+
+
+def test_a_store_that_was_rolled_back_is_held_by_the_marks_in_the_lease(cluster: Cluster, tmp_path: Path) -> None:
+    """Every signature in it holds; that it is old only the Lease remembers."""
+    world = founded(cluster, tmp_path)
+    with Operator(world, cluster.kubeconfig) as operator:
+        cluster.until(lambda: operator.gauge("snapshot_version") == 1)
+        old = {name: world.directory.get(name) for name in world.directory.list("")}
+        for body in world.approve(NEW):
+            cluster.create(body)
+        cluster.until(lambda: operator.gauge("head_sequence") == 1)
+    for name in world.directory.list(""):
+        (world.directory.path / name).unlink()
+    for name, stored in old.items():
+        assert stored is not None
+        world.directory.put_new(name, stored.data)
+    with Operator(world, cluster.kubeconfig) as operator:
+        cluster.until(lambda: operator.gauge("failing") == 1)
+        assert "StoreRolledBack" in operator.why()
+        cluster.create(next(iter(world.approve(flag("pay-later", on_for=["acme"])))))
+        assert operator.gauge("head_sequence") <= 0
+
+
+def test_a_store_that_was_never_founded_is_said_in_words(cluster: Cluster, tmp_path: Path) -> None:
+    """And never by a traceback."""
+    world = World(tmp_path)
+    shutil.rmtree(world.directory.path)
+    with pytest.raises(AssertionError) as ended:
+        Operator(world, cluster.kubeconfig).start()
+    assert "Traceback" not in str(ended.value)
+    assert "CeremonyIncomplete" in str(ended.value)
