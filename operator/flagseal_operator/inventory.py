@@ -86,6 +86,11 @@ class Inventory:
             dirty, self._dirty = self._dirty, set()
         return frozenset(dirty)
 
+    def touch(self, ref: Ref) -> None:
+        """Have a resource looked at again."""
+        with self._lock:
+            self._dirty.add(ref)
+
     def see(self, kind: str, event: str | None, body: Mapping[str, Any]) -> bool:
         """Take note of an event.
 

@@ -48,6 +48,8 @@ def configuration(kubeconfig: Path | None = None) -> client.Configuration:
         KubeError: Neither is there.
     """
     found = client.Configuration()
+    # Whoever asks decides how often: the client's own tries would hold up, and log a line each.
+    found.retries = False
     try:
         if kubeconfig is not None:
             config.load_kube_config(str(kubeconfig), client_configuration=found)  # type: ignore[no-untyped-call]

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import threading
 import time
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Final
 
 import kopf
@@ -19,7 +20,7 @@ from flagseal_operator.kube import KubeError
 from flagseal_operator.resources import GROUP, PLURALS, VERSION, Ref
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from kubernetes.client import Configuration
 
@@ -197,6 +198,13 @@ class Watcher:
                 _LOG.exception("listing failed")
 
 
+class _Patience:
+    """Seconds between tries while the API server does not answer: soon once a second, for as long as it takes."""
+
+    def __iter__(self) -> Iterator[float]:
+        return chain((0.1, 0.3, 0.5), repeat(1.0))
+
+
 def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.scanning.disabled = True  # No look at definitions and namespaces: neither permission nor need.
@@ -204,5 +212,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.watching.chunk_size = 500
     settings.watching.server_timeout = 300
     settings.watching.reconnect_backoff = 0.5
+    # Kopf's own waits grow to 21 s, for which nothing would be seen; and it never gives up here.
+    settings.networking.error_backoffs = _Patience()
     settings.queueing.idle_timeout = 0.5  # Ten thousand idle workers are memory.
     return settings

@@ -14,7 +14,7 @@ import click
 
 from flagseal.snapshot.ceremony import trusted
 from flagseal.snapshot.keys import signer_among
-from flagseal.snapshot.store import DirectoryStore
+from flagseal.snapshot.stores import open_store
 from flagseal_cli.console import note
 from flagseal_operator.election import unique_identity
 from flagseal_operator.health import PORT
@@ -34,7 +34,13 @@ def operator_command() -> None:
 
 
 @operator_command.command("run")
-@click.option("--store", required=True, envvar="FLAGSEAL_STORE", metavar="DIR", help="Where snapshots go.")
+@click.option(
+    "--store",
+    required=True,
+    envvar="FLAGSEAL_STORE",
+    metavar="DIR|URL",
+    help="Where snapshots go: a folder, or s3://BUCKET/PREFIX?endpoint=…",
+)
 @click.option(
     "--root",
     required=True,
@@ -70,7 +76,7 @@ def run_command(  # noqa: PLR0913 (one argument an option)
     """Watch, build, sign, publish, report; stand by while another operator is active. Stops with SIGTERM."""
     _log(log_format)
     configuration(kubeconfig)
-    place, pinned = DirectoryStore(store), root.read_bytes()
+    place, pinned = open_store(store), root.read_bytes()
 
     def online() -> Signer:
         newest = trusted(place, pinned).root

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger("flagseal.status")
 
 _RETRY_SECONDS: Final = (0.2, 1.0, 5.0, 15.0)
-_FOR_EVER: Final = frozenset({400, 403, 422})
+_FOR_EVER: Final = frozenset({400, 422})
 """What the API server will refuse again: said once, and given up until the status changes."""
 
 
@@ -103,6 +103,8 @@ class StatusWriter:
                 if error.status in _FOR_EVER or pause is None:
                     _LOG.warning("%s: its status was not written: %s %s", update.ref, error.message, error.remedy)
                     self.failed += 1
+                    if error.status not in _FOR_EVER:
+                        self._inventory.touch(update.ref)
                     return
                 if self._outdated(update, pause):
                     return
