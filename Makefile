@@ -21,10 +21,10 @@ JOBS ?= 3
 # More words for the command behind a target: make up ARGS="--port 9000", make test ARGS="-k history".
 ARGS ?=
 
-.PHONY: help up test check bench fmt generate constraints clean
+.PHONY: help up test test-cluster soak check bench fmt generate constraints clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: $(INSTALLED) ## Run the whole main job on a demo company; stops with Ctrl-C
 	@exec $(BIN)/flagseal up $(ARGS)
@@ -41,6 +41,13 @@ check: $(INSTALLED) ## What CI runs: format, lint, types, import contracts, gene
 	[ "$$before" = "$$(git hash-object $(GENERATED))" ] || \
 		{ echo "Generated files were not what their source says; they are now: commit them."; exit 1; }
 	$(MAKE) --no-print-directory test
+
+SECONDS ?= 60
+soak: $(INSTALLED) ## Change and ask for SECONDS (default 60), and see that nothing grows
+	$(BIN)/python -m tests.soak.soaking --seconds $(SECONDS)
+
+test-cluster: $(INSTALLED) ## The tests that need a Kubernetes API server: set KUBEBUILDER_ASSETS
+	$(BIN)/pytest tests/cluster $(ARGS)
 
 bench: $(BENCH_INSTALLED) ## Measure every budget against its peers
 	@for benchmark in benchmarks/bench_*.py; do $(BIN)/python "$$benchmark" $(ARGS); done
