@@ -139,13 +139,13 @@ class Election:
         try:
             while not self._stop.is_set() and self._look():
                 self._stop.wait(self._candidate.terms.pause)
+            # Whoever cannot say goodbye is not waited for longer than one who was killed.
+            with contextlib.suppress(LeaseError):
+                self._release()
         except Exception:  # noqa: BLE001 (the edge of a thread)
             # Without this thread nobody renews: the process must not go on as if somebody did.
             _LOG.exception("the election failed")
         finally:
-            # A Lease that was lost is not ours to release, and the server would say so.
-            with contextlib.suppress(LeaseError):
-                self._release()
             with self._changed:
                 self._ended.set()
                 self._changed.notify_all()

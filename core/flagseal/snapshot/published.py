@@ -235,8 +235,9 @@ def rolled_back(mark: Mark, found: str) -> SnapshotError:
     return SnapshotError(
         f"the store holds {found}, but snapshot {mark.snapshot} with sequence {mark.sequence} was published from here",
         code="StoreRolledBack",
-        remedy="Bring the newer files back. Only if they are lost for good, remove the mark's file: what follows "
-        "is then published above what clients have seen.",
+        remedy="Bring the newer files back. Only if they are lost for good, remove the mark (`marks.json` in the "
+        "data folder; in a cluster the Lease's annotation `flagseal.dev/mark`, then restart): what follows is then "
+        "published above what clients have seen.",
     )
 
 
