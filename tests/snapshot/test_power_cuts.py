@@ -43,6 +43,7 @@ def test_a_power_cut_at_any_write_loses_nothing_and_publishes_no_half(tmp_path: 
             assert content is None or content.head.sequence in (0, 1)
             published = restarted.publish(world.build(), world.entries, world.genesis_documents)
             assert published.sequence == 1
+            assert world.marks.read().sequence == 1, "what the dead one could not remember is made up for"
             assert client.refresh().reason is None
             assert answer(client, "pay-later") is True
         if not died:

@@ -199,6 +199,8 @@ class Publisher:
         targets = (live.trusted.targets, live.targets_length)
         draft = composer.compose(live.trusted.root, targets, live.chain, proposal.wanted)
         if draft.timestamp is None:
+            # Whoever published this may have died before it could remember.
+            self._remember(live, mark)
             return _report(live, draft)
         after = self._verified(live, draft, proposal, now)
         if after.content is None or after.chain is None or after.content.head.sequence < mark.sequence:
@@ -211,8 +213,16 @@ class Publisher:
             self._put_new(*draft.snapshot)
         etag = self._store.replace(_TIMESTAMP, draft.timestamp, if_match=live.etag)
         self._live = replace(after, etag=etag)
-        self._marks.reach(Mark(after.content.head.sequence, after.chain.version, after.chain.timestamp.version))
+        self._remember(after, mark)
         return _report(after, draft)
+
+    def _remember(self, live: Live, mark: Mark) -> None:
+        """Raise the mark to what lies in the store, verified."""
+        if live.chain is None or live.content is None:
+            return
+        reached = Mark(live.content.head.sequence, live.chain.version, live.chain.timestamp.version)
+        if mark.raised(reached) != mark:
+            self._marks.reach(reached)
 
     def _verified(self, live: Live, draft: Draft, proposal: Proposal, now: datetime) -> Live:
         """Verify, before anything is written, what clients will see once it is."""
