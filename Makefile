@@ -21,7 +21,7 @@ JOBS ?= 3
 # More words for the command behind a target: make up ARGS="--port 9000", make test ARGS="-k history".
 ARGS ?=
 
-.PHONY: help up test test-cluster soak check bench fmt generate constraints clean
+.PHONY: help up test test-cluster soak check bench fmt generate crds constraints clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,9 +56,12 @@ fmt: $(INSTALLED) ## Format, and repair what a tool can
 	$(BIN)/ruff check --fix --exit-zero --quiet
 	$(BIN)/ruff format
 
-GENERATED = validators/schemas/*.json
-generate: $(INSTALLED) ## Write the files that are made from others (JSON Schemas)
+GENERATED = validators/schemas/*.json operator/crds/*.yaml
+generate: crds ## Write the files that are made from others (JSON Schemas, CRDs)
 	$(BIN)/python -m flagseal_validators.schemas
+
+crds: $(INSTALLED) ## Write the custom resource definitions from the schemas
+	$(BIN)/python -m flagseal_operator.crds
 
 # Only releases older than a week enter the pins. The files name packages, versions and hashes, and no index.
 COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \

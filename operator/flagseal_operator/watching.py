@@ -34,6 +34,7 @@ logging.getLogger("kopf.objects").setLevel(logging.WARNING)
 
 _QUIET_SECONDS: Final = 2.0
 """How long nothing must have come from a list until it counts as read, where the counts do not tell."""
+_AGAIN_SECONDS: Final = 0.5
 RELIST_SECONDS: Final = 300.0
 
 
@@ -68,7 +69,6 @@ class Watcher:
         self._last_listed = time.monotonic()
         self._watch = threading.Thread(target=self._run, name="flagseal-watch", daemon=True)
         self._relist = threading.Thread(target=self._keep_complete, name="flagseal-relist", daemon=True)
-        self.failure: BaseException | None = None
         self.events = 0
 
     @property
@@ -130,20 +130,26 @@ class Watcher:
         return sum(self._kube.count(kind, place) for place in self._namespaces or (None,))
 
     def _run(self) -> None:
-        try:
-            asyncio.run(
-                kopf.operator(
-                    registry=self._registry(),
-                    settings=_settings(),
-                    standalone=True,
-                    clusterwide=not self._namespaces,
-                    namespaces=self._namespaces,
-                    stop_flag=self._stop,
-                )
-            )
-        except Exception as error:  # noqa: BLE001 (the edge of a thread)
-            _LOG.exception("watching ended")
-            self.failure = error
+        """Watch until told to stop; where kopf gives up, begin anew with lists.
+
+        An API server that has just started answers 404 for kinds that it has not loaded yet, which ends kopf.
+        """
+        while not self._stop.is_set():
+            try:
+                asyncio.run(self._watching())
+            except Exception as error:  # noqa: BLE001 (the edge of a thread)
+                _LOG.warning("watching ended, and begins anew: %s", error)
+            self._stop.wait(_AGAIN_SECONDS)
+
+    async def _watching(self) -> None:
+        await kopf.operator(
+            registry=self._registry(),
+            settings=_settings(),
+            standalone=True,
+            clusterwide=not self._namespaces,
+            namespaces=self._namespaces,
+            stop_flag=self._stop,
+        )
 
     def _registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()

@@ -47,7 +47,6 @@ class Cluster:
         wanted = [
             yaml.safe_load(path.read_text()) for path in sorted(CRDS.glob("*.yaml")) if "kustomization" not in path.name
         ]
-        wanted = wanted or [_bare(kind, plural) for kind, plural in PLURALS.items()]
         missing = [body for body in wanted if body["metadata"]["name"] not in there]
         for body in missing:
             extensions.create_custom_resource_definition(body)
@@ -158,28 +157,4 @@ def resource_of(document: Document) -> dict[str, Any]:
         "kind": "FlagPolicy",
         "metadata": {"name": name},
         "spec": {"document": body},
-    }
-
-
-def _bare(kind: str, plural: str) -> dict[str, Any]:
-    """Write a definition that takes everything."""
-    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{GROUP}"},
-        "spec": {
-            "group": GROUP,
-            "scope": "Namespaced" if kind in NAMESPACED else "Cluster",
-            "names": {"kind": kind, "plural": plural, "singular": kind.lower()},
-            "versions": [
-                {
-                    "name": VERSION,
-                    "served": True,
-                    "storage": True,
-                    "schema": {"openAPIV3Schema": {**anything, "properties": {"spec": anything, "status": anything}}},
-                    "subresources": {"status": {}},
-                }
-            ],
-        },
     }
