@@ -95,6 +95,10 @@ CONTEXTS: tuple[dict[str, Any], ...] = (
     {"targetingKey": "user-4", "seats": 9.5, "plan": "free", "user": {"email": "bob+test@example.org"}},
     {"targetingKey": "grüße 🚩", "org": "glo-company", "app": {"version": "v5"}, "groups": []},
     {"targetingKey": "user-6", "org": "", "seats": "50", "groups": "beta", "user": "ann@example.com"},
+    *(
+        {"targetingKey": "user-7", "groups": groups}
+        for groups in (7, True, {"beta": "beta"}, "no beta", [None, "beta"], [["beta"]])
+    ),
     *({"targetingKey": f"user-{number}", "org": f"org-{number}"} for number in range(10, 18)),
 )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.clients.asking import python, python_flagd_file
-from tests.clients.company import CONTEXTS, HASHED, QUESTIONS, Question
+from tests.clients.company import HASHED, QUESTIONS, Question
 from tests.clients.conftest import Served, connected
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ ASKING = (("python-ofrep", "v2"), ("python-ofrep", "v3"), ("node-ofrep", "v2"), 
 """Clients that ask the relay for answers, and how it hashes, which is none of theirs."""
 EVALUATING = (("python-flagd", "v3"), ("node-flagd", "v2"))
 """Clients that evaluate in process, and how they hash."""
-
-TEXT_FOR_A_LIST = Question("member", fallback=False, context=CONTEXTS[5])
-"""`contains` where the attribute is a text: flagd's JavaScript core fails at `some` over what is no list."""
 
 
 def differences(client: Client, served: Served, questions: Sequence[Question]) -> dict[str, tuple[Answer, Answer]]:
@@ -57,7 +54,7 @@ def test_who_evaluates_in_process_answers_as_we_do(
 ) -> None:
     """In an environment that hashes as that provider does, with all namespaces or one."""
     served: Served = request.getfixturevalue(bucketing)
-    questions = [question for question in (QUESTIONS if selector is None else PAYMENTS) if question != TEXT_FOR_A_LIST]
+    questions = QUESTIONS if selector is None else PAYMENTS
     with connected(kind, served.at, request, selector) as client:
         assert differences(client, served, questions) == {}
 
@@ -68,23 +65,12 @@ def test_in_process_providers_that_hash_otherwise_differ_in_splits_alone(
 ) -> None:
     """The document says how its environment hashes, but no provider looks: this is what the guide warns of."""
     served: Served = request.getfixturevalue(bucketing)
-    questions = [question for question in QUESTIONS if question != TEXT_FOR_A_LIST]
     with connected(kind, served.at, request) as client:
-        different = differences(client, served, questions)
+        different = differences(client, served, QUESTIONS)
         assert different
         assert set(different) <= HASHED
         for theirs, _ in different.values():
             assert theirs.metadata["bucketing"] == bucketing
-
-
-def test_a_text_where_a_list_is_asked_for_is_no_member_but_to_javascripts_flagd_core(
-    v2: Served, request: pytest.FixtureRequest
-) -> None:
-    """Named here, so that we learn when it is repaired: that provider answers with an error, we with the default."""
-    ours = v2.expected(TEXT_FOR_A_LIST)
-    assert (ours.variant, ours.error) == ("off", None)
-    with connected("node-flagd", v2.at, request) as client:
-        assert client.ask([TEXT_FOR_A_LIST])[0].error == "GENERAL"
 
 
 def test_a_compiled_document_is_a_file_that_flagds_provider_takes(v3: Served, tmp_path: Path) -> None:

@@ -44,7 +44,10 @@ EMITTED: list[tuple[ResolvedCondition, Any]] = [
     (Test(("x",), "notIn", (5, 6)), {"and": [*NUMBER, {"!": [{"in": [X, [5, 6]]}]}]}),
     (Test(("x",), "lt", 18), {"and": [*NUMBER, {"<": [X, 18]}]}),
     (Test(("x",), "before", 1790000000), {"and": [*NUMBER, {"<": [X, 1790000000]}]}),
-    (Test(("x",), "contains", "beta"), {"some": [X, {"===": [{"var": ""}, "beta"]}]}),
+    (
+        Test(("x",), "contains", "beta"),
+        {"and": [{"!==": [X, "beta"]}, {"some": [{"merge": [X]}, {"===": [{"var": ""}, "beta"]}]}]},
+    ),
     (Test(("x",), "hasSubstring", "beta"), {"and": [TEXT, {"in": ["beta", X]}]}),
     (Test(("x",), "startsWith", "be"), {"starts_with": [X, "be"]}),
     (Test(("x",), "semver", ">= v1.2"), {"and": [TEXT, {"sem_ver": [X, ">=", "1.2.0"]}]}),

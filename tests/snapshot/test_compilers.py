@@ -18,8 +18,15 @@ if TYPE_CHECKING:
 
     import pytest
 
-BYTES = {1: "sha256:2b5070f419cb32ccc52ba8d3289ff1035f5e812e70be1dcb98dc336bfee3d0f8"}
+BYTES = {
+    # 1 wrote `contains` as a bare `some`: "sha256:2b5070f419cb32ccc52ba8d3289ff1035f5e812e70be1dcb98dc336bfee3d0f8".
+    2: "sha256:31252c54f90c8f258a0acd22e2cdfe5c086502a347be96bb9d93aec0cba769d2",
+}
 """By the compiler's number, the digest of everything that the head below compiles to."""
+
+
+NEXT = flagseal.history.building.COMPILER + 1
+"""The number of a compiler that is not ours."""
 
 
 def many_forms() -> Chronicle:
@@ -80,7 +87,7 @@ def test_a_publisher_that_was_upgraded_publishes_anew_instead_of_crying_theft(
     with world.client() as client:
         assert client.refresh().changed
         for module in (flagseal.history.building, flagseal.snapshot.content):
-            monkeypatch.setattr(module, "COMPILER", 2)
+            monkeypatch.setattr(module, "COMPILER", NEXT)
         upgraded = world.new_publisher()
         content = upgraded.load()
         assert content is not None
@@ -104,7 +111,7 @@ def test_a_client_serves_the_news_of_another_version(tmp_path: Path, monkeypatch
         client.refresh()
         assert answer(client, org="globex") is False
         for module in (flagseal.history.building, flagseal.snapshot.content):
-            monkeypatch.setattr(module, "COMPILER", 2)
+            monkeypatch.setattr(module, "COMPILER", NEXT)
         world.publisher = world.new_publisher()
         world.change(small_flag("new-checkout", on_for=["acme", "globex"]))
         monkeypatch.undo()

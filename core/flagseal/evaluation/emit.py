@@ -235,7 +235,11 @@ def _scalars(operand: object) -> list[Json]:
 
 
 def _contains(value: Json, operand: Json) -> Json:
-    return {"some": [value, _equal({"var": ""}, operand)]}
+    # `some` over a text or a number is an error to some, so `merge` makes a list of everything; what is no list
+    # must then not be the member itself.
+    itself = _equal(value, operand)
+    other: Json = {"!==": [value, operand]} if itself == {"===": [value, operand]} else {"!": [itself]}
+    return {"and": [other, {"some": [{"merge": [value]}, _equal({"var": ""}, operand)]}]}
 
 
 def _substring(value: Json, operand: Json) -> Json:

@@ -197,6 +197,14 @@ def _some(writer: Writer, arguments: Sequence[object], site: Site) -> Test:
     if member is None:
         code, after = _over_members("some", "bool", writer, arguments, site)
         return Test(code.text, after, after, exact=True)
+    match operation(arguments[0]):
+        case ("merge", [single]):
+            code, after = writer.value(single, site)
+            code, text = writer.name(code), writer.bind(member)
+            alone = f"isinstance({code.again}, str) and {code.again} == {text}"
+            return Test(
+                f"({text} in {code.again} if isinstance({code.text}, arrays) else {alone})", after, after, exact=True
+            )
     code, after = writer.value(arguments[0], site)
     code = writer.name(code)
     return Test(
@@ -205,7 +213,7 @@ def _some(writer: Writer, arguments: Sequence[object], site: Site) -> Test:
 
 
 def _sought_text(arguments: Sequence[object]) -> str | None:
-    """Read ``{"some": [list, {"===": [{"var": ""}, "text"]}]}``, to which `contains` compiles: one look-up."""
+    """Read ``{"some": [list, {"===": [{"var": ""}, "text"]}]}``, of which `contains` is made: one look-up."""
     if len(arguments) != 2:  # noqa: PLR2004 (the list and the logic)
         return None
     match operation(arguments[1]):
