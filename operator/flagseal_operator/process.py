@@ -6,7 +6,7 @@
     election ── waiting ──► held ──► Active: watch, build, publish, report ──► lost or told to stop ──► end
 
 One who has lost ends, and what restarts it gives the next a clean memory; the store's fence decides between two that
-both believe to be active (docs/adr/0086).
+both believe to be active (docs/adr/0087).
 """
 
 from __future__ import annotations
