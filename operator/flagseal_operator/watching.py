@@ -10,6 +10,7 @@ import asyncio
 import logging
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +32,12 @@ _LOG: Final = logging.getLogger("flagseal.watch")
 
 # A line for each event would be ten thousand at each start.
 logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+
+_TELL_SECONDS: Final = 0.05
+_LOGIN_SECONDS: Final = 1.0
+_END_SECONDS: Final = 2.0
+TOKEN_LIFE: Final = timedelta(minutes=10)
+"""How long a token is used until it is read again; kubelets renew projected ones well before they expire."""
 
 _QUIET_SECONDS: Final = 2.0
 """How long nothing must have come from a list until it counts as read, where the counts do not tell."""
@@ -67,6 +74,7 @@ class Watcher:
         self._synced = threading.Event()
         self._expected: int | None = None
         self._last_listed = time.monotonic()
+        self._logged_in = -_LOGIN_SECONDS
         self._watch = threading.Thread(target=self._run, name="flagseal-watch", daemon=True)
         self._relist = threading.Thread(target=self._keep_complete, name="flagseal-relist", daemon=True)
         self.events = 0
@@ -132,24 +140,42 @@ class Watcher:
     def _run(self) -> None:
         """Watch until told to stop; where kopf gives up, begin anew with lists.
 
-        An API server that has just started answers 404 for kinds that it has not loaded yet, which ends kopf.
+        It gives up where a list or a watch is refused with 403, 404 or 410, which an API server that has just started
+        answers for kinds that it has not loaded yet.
         """
         while not self._stop.is_set():
+            loop = asyncio.new_event_loop()
             try:
-                asyncio.run(self._watching())
+                loop.run_until_complete(self._watching())
             except Exception as error:  # noqa: BLE001 (the edge of a thread)
-                _LOG.warning("watching ended, and begins anew: %s", error)
+                _LOG.warning("watching ended, and begins anew: %s", str(error) or repr(error))
+            finally:
+                _leave(loop)
             self._stop.wait(_AGAIN_SECONDS)
 
     async def _watching(self) -> None:
-        await kopf.operator(
+        # Not the thread's event: kopf would wait for it in a thread, which keeps a kopf that failed from ending.
+        told = asyncio.Event()
+        teller = asyncio.create_task(self._tell(told))
+        tasks = await kopf.spawn_tasks(
             registry=self._registry(),
             settings=_settings(),
             standalone=True,
             clusterwide=not self._namespaces,
             namespaces=self._namespaces,
-            stop_flag=self._stop,
+            stop_flag=told,
         )
+        ending = asyncio.create_task(kopf.run_tasks(tasks, ignored={teller, *_here()}))
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        # From here on kopf sees nothing more, and may wait for ever for some of its own tasks to end.
+        ended, _ = await asyncio.wait({ending}, timeout=_END_SECONDS)
+        for task in (*done, *ended):
+            task.result()
+
+    async def _tell(self, told: asyncio.Event) -> None:
+        while not self._stop.is_set():  # noqa: ASYNC110 (the event belongs to threads)
+            await asyncio.sleep(_TELL_SECONDS)
+        told.set()
 
     def _registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
@@ -159,6 +185,10 @@ class Watcher:
         return registry
 
     def _login(self, **_: Any) -> kopf.ConnectionInfo:  # noqa: ANN401 (kopf's arguments)
+        # Kopf asks again at once where a token was refused, and gives up if it gets the same: the expiry makes it
+        # another. An API server that has just started refuses tokens that it will take a moment later.
+        self._stop.wait(max(0.0, self._logged_in + _LOGIN_SECONDS - time.monotonic()))
+        self._logged_in = time.monotonic()
         found = self._configure()
         header = found.get_api_key_with_prefix("BearerToken", alias="authorization") or ""
         scheme, _space, token = header.rpartition(" ")
@@ -170,6 +200,7 @@ class Watcher:
             token=token or None,
             certificate_path=found.cert_file,
             private_key_path=found.key_file,
+            expiration=datetime.now(UTC) + TOKEN_LIFE,
         )
 
     async def _seen(self, *, event: Any, param: Any, **_: Any) -> None:  # noqa: ANN401 (kopf's arguments)
@@ -204,6 +235,20 @@ class Watcher:
                 _LOG.exception("listing failed")
 
 
+def _here() -> set[asyncio.Task[Any]]:
+    task = asyncio.current_task()
+    return set() if task is None else {task}
+
+
+def _leave(loop: asyncio.AbstractEventLoop) -> None:
+    """Close a loop with whatever in it does not want to end."""
+    for task in (tasks := asyncio.all_tasks(loop)):
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks, timeout=_END_SECONDS))
+    loop.close()
+
+
 class _Patience:
     """Seconds between tries while the API server does not answer: soon once a second, for as long as it takes."""
 
@@ -220,5 +265,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.watching.reconnect_backoff = 0.5
     # Kopf's own waits grow to 21 s, for which nothing would be seen; and it never gives up here.
     settings.networking.error_backoffs = _Patience()
+    # Kopf would kill the whole process where its own end takes long.
+    settings.process.ultimate_exiting_timeout = None
     settings.queueing.idle_timeout = 0.5  # Ten thousand idle workers are memory.
     return settings
