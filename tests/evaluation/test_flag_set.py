@@ -143,7 +143,6 @@ def test_a_malformed_flag_spoils_only_itself(broken: object) -> None:
         "{}",
         '{"flags": 1}',
         '{"flags": {"f": NaN}}',
-        '{"flags": [{"state": "ENABLED"}]}',
         '{"flags": {}, "metadata": []}',
         '{"flags": {}, "metadata": {"a": []}}',
         '{"flags": {}, "$evaluators": []}',
@@ -184,6 +183,16 @@ def test_flags_may_be_a_list() -> None:
     document = {"flags": [{**flag(), "key": "a"}, {**flag(), "key": "b"}, {**flag(defaultVariant="on"), "key": "a"}]}
     flags = FlagSet.load(json.dumps(document))
     assert [flags.evaluate(key).value for key in flags.keys()] == [True, False]  # noqa: SIM118 (a flag set is no mapping)
+
+
+@pytest.mark.parametrize("nameless", [{"state": "ENABLED"}, {"key": 7}, {"key": None}, 5, None, [], "f"])
+def test_what_has_no_key_in_a_list_spoils_only_itself(nameless: object) -> None:
+    """Nobody can ask for it; everybody else is answered, whichever way the document came."""
+    document = {"flags": [nameless, {"key": "f", **flag()}, nameless]}
+    for source in (document, json.dumps(document), json.dumps(document, indent=1).encode()):
+        flags = FlagSet.load(source)
+        assert set(flags.keys()) == {"f"}
+        assert flags.evaluate("f").reason == "STATIC"
 
 
 def test_documents_are_read_from_objects_texts_and_bytes() -> None:

@@ -109,9 +109,14 @@ def _flags_of_json(flags: msgspec.Raw | None) -> Mapping[str, object]:
         raise InvalidFlagSet("$.flags: missing", remedy=_FORM)
     if bytes(memoryview(flags)[:1]) != b"[":
         return msgspec.json.decode(flags, type=dict[str, msgspec.Raw])
-    members = msgspec.json.decode(flags, type=list[msgspec.Raw])
-    # Of two with one key the last counts.
-    return {msgspec.json.decode(member, type=_Keyed).key: member for member in members}
+    found: dict[str, object] = {}
+    for member in msgspec.json.decode(flags, type=list[msgspec.Raw]):
+        try:
+            # Of two with one key the last counts.
+            found[msgspec.json.decode(member, type=_Keyed).key] = member
+        except msgspec.ValidationError:
+            continue  # What has no key, nobody can ask for.
+    return found
 
 
 def _parts_of_object(body: Mapping[str, object]) -> Parts:
@@ -128,7 +133,7 @@ def _parts_of_object(body: Mapping[str, object]) -> Parts:
     found: dict[str, object] = {}
     for key, flag in pairs:
         if not isinstance(key, str):
-            raise InvalidFlagSet("$.flags: a flag without a key", remedy="Give each flag of the list a `key`.")
+            continue  # What has no key, nobody can ask for.
         try:
             found[key] = copied(flag)
         except MalformedFlag as problem:
