@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,6 +51,26 @@ def test_an_api_server_that_goes_and_comes_back(cluster: Cluster, plane: Control
             cluster.create(body)
         cluster.until(lambda: operator.gauge("head_sequence") == 1)
     assert served(world, "globex") == (1, True)
+
+
+def test_an_api_server_that_hangs_deposes_as_one_that_is_gone(
+    cluster: Cluster, plane: ControlPlane, tmp_path: Path
+) -> None:
+    """It takes connections and answers nobody: a holder does not wait for it longer than its Lease holds."""
+    world = founded(cluster, tmp_path)
+    with Operator(world, cluster.kubeconfig) as operator:
+        cluster.until(lambda: operator.gauge("snapshot_version") == 1)
+        hung = plane._processes["kube-apiserver"].pid
+        os.kill(hung, signal.SIGSTOP)
+        try:
+            cluster.until(lambda: not operator.running)
+        finally:
+            os.kill(hung, signal.SIGCONT)
+        assert "LeaseLost" in operator.log
+        assert "Traceback" not in operator.log
+        assert served(world, "globex") == (0, False)
+        operator.start()
+        cluster.until(lambda: operator.gauge("snapshot_version") == 1)
 
 
 def test_a_cluster_that_lost_everything_keeps_what_is_published(
