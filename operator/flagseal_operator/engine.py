@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from flagseal.emergency import EMPTY, take
 from flagseal.history import Advance, build, next_change
 from flagseal.model.errors import FlagsealError
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from flagseal.approval.trust import Trust
+    from flagseal.emergency import Emergencies, Offer, Outcome
     from flagseal.history import Build, Head, HistoryEntry
     from flagseal.model.document import Document
     from flagseal.snapshot.publish import Published, Publisher
@@ -47,6 +49,14 @@ class Source(Protocol):
         ...
 
 
+class EmergencySource(Protocol):
+    """Where claims of emergencies come from. Nothing is believed for coming from there."""
+
+    def offers(self) -> Sequence[Offer]:
+        """Give every claim that there is at the moment, taken before or not."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """What one step came to.
@@ -56,7 +66,9 @@ class Step:
         accepted: Statements accepted in it, in order.
         held: Why the source could not be followed; the head stays, and what it decides stays in effect.
         published: What lies in the store now.
-        next_change: When something that waits takes effect, if anything waits.
+        next_change: When something that waits takes effect, or an emergency begins or ends; None if nothing will.
+        emergencies: What was proven, and holds or held.
+        outcomes: What became of each claim of an emergency.
     """
 
     head: Head
@@ -64,6 +76,8 @@ class Step:
     held: FlagsealError | None
     published: Published
     next_change: datetime | None
+    emergencies: Emergencies = EMPTY
+    outcomes: tuple[Outcome, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +106,23 @@ class Engine:
         publisher: Where snapshots go.
         trust: What ``trust.json`` says.
         clock: Gives the time in UTC.
+        emergencies: Where claims of emergencies come from; what was taken before holds without it too.
     """
 
     def __init__(
-        self, source: Source, publisher: Publisher, trust: Trust, *, clock: Callable[[], datetime] = _utc_now
+        self,
+        source: Source,
+        publisher: Publisher,
+        trust: Trust,
+        *,
+        clock: Callable[[], datetime] = _utc_now,
+        emergencies: EmergencySource | None = None,
     ) -> None:
         self._source = source
         self._publisher = publisher
         self._trust = trust
         self._clock = clock
+        self._emergencies = emergencies
         self._position: _Position | None = None
 
     def step(self) -> Step:
@@ -121,10 +143,18 @@ class Engine:
         head, accepted = advanced.head, advanced.entries
         for entry in accepted:
             _LOG.info("accepted statement %s", entry.envelope.statement.id)
-        desired = build(head, self._trust.environment, now, previous=position.build)
+        known = EMPTY if position.build is None else position.build.emergencies
+        offers = () if self._emergencies is None else self._emergencies.offers()
+        emergencies, outcomes = take(known, offers, head.policies.organisation, self._trust, now=now)
+        for standing in emergencies.standings:
+            if known.find(standing.claim) is None:
+                _LOG.warning("%s, proven to be by %s, holds from now on", standing.claim.title, standing.person)
+        environment = self._trust.environment
+        desired = build(head, environment, now, previous=position.build, emergencies=emergencies)
         published = self._publisher.publish(desired, (*position.unpublished, *accepted), position.genesis)
         self._position = _Position(head, desired)
-        return Step(head, accepted, held, published, next_change(head, self._trust.environment, now))
+        due = next_change(head, environment, now, emergencies)
+        return Step(head, accepted, held, published, due, emergencies, outcomes)
 
     def refresh(self) -> Published | None:
         """Sign again what is due."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from securesystemslib.signer import CryptoSigner
 
 from flagseal.approval.trust import Genesis, Trust
+from flagseal.emergency import EMPTY, take
 from flagseal.history import Build, Manifest, accept, build, changes, genesis, propose
 from flagseal.model.loader import parse_body
 from flagseal.snapshot import ceremony
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from securesystemslib.signer import Key
+
+    from flagseal.emergency import Offer, Outcome
     from flagseal.history import Head, HistoryEntry
     from flagseal.model.canonical import Json
     from flagseal.model.document import Document
@@ -173,6 +177,7 @@ class World:
         documents: At genesis; the small company's if None.
         environment: Which one is published.
         store: Where to; a directory below ``path`` if None.
+        admission: The key of admission receipts, if there is one.
     """
 
     def __init__(
@@ -183,6 +188,7 @@ class World:
         environment: str = "production",
         store: Store | None = None,
         clock: Clock | None = None,
+        admission: Key | None = None,
     ) -> None:
         self.path = path
         self.clock = clock or Clock()
@@ -195,6 +201,7 @@ class World:
             ref="refs/heads/main",
             environment=environment,
             genesis=Genesis(commit_id(0), manifest.digest),
+            admission=admission,
         )
         self.head: Head = genesis(self.trust, self.genesis_documents)
         self.entries: list[HistoryEntry] = []
@@ -212,6 +219,7 @@ class World:
         )
         self.marks = FileMarks(path / "marks.json")
         self.publisher = self.new_publisher()
+        self.emergencies = EMPTY
         self._last: Build | None = None
 
     def new_publisher(self, store: Store | None = None) -> Publisher:
@@ -245,8 +253,15 @@ class World:
 
     def build(self) -> Build:
         """Build what is in effect now."""
-        self._last = build(self.head, self.environment, self.clock(), previous=self._last)
+        now, last = self.clock(), self._last
+        self._last = build(self.head, self.environment, now, previous=last, emergencies=self.emergencies)
         return self._last
+
+    def offer(self, *offers: Offer) -> tuple[Outcome, ...]:
+        """Take what is offered of emergencies, with the head as it is; publish afterwards."""
+        organisation = self.head.policies.organisation
+        self.emergencies, outcomes = take(self.emergencies, offers, organisation, self.trust, now=self.clock())
+        return outcomes
 
     def publish(self) -> Published:
         """Publish what is in effect now."""

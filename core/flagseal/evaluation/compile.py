@@ -6,6 +6,8 @@ from, so a change costs what it changes.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from flagseal.evaluation.codegen.program import DEEPEST_TARGETING, nesting
@@ -26,13 +28,16 @@ if TYPE_CHECKING:
 _BYTES_KEPT: Final = 128 * 1024 * 1024
 
 
-def compile_flag(resolved: ResolvedFlag, definition: FlagDefinition, approval: str | None) -> dict[str, Json]:
+def compile_flag(
+    resolved: ResolvedFlag, definition: FlagDefinition, approval: str | None, incident: str | None = None
+) -> dict[str, Json]:
     """Write one flag of a flagd document.
 
     Args:
         resolved: The flag in its environment.
         definition: What it was resolved from: its governance fields go into the metadata.
         approval: The id of the statement that approved it.
+        incident: For which it is rolled back; None if it is not.
 
     Raises:
         CompileError: A prerequisite has no form inside another flag, or the targeting is nested too deeply.
@@ -50,6 +55,8 @@ def compile_flag(resolved: ResolvedFlag, definition: FlagDefinition, approval: s
         metadata["expires"] = definition.expires
     if approval is not None:
         metadata["approval"] = approval
+    if incident is not None:
+        metadata["breakGlass"] = incident
     flag: dict[str, Json] = {
         "state": "ENABLED",
         "variants": dict(resolved.variants),
@@ -65,7 +72,13 @@ def compile_flag(resolved: ResolvedFlag, definition: FlagDefinition, approval: s
 
 
 def compile_namespace(
-    catalogue: Catalogue, namespace: str, environment: str, *, bucketing: str, approvals: Mapping[str, str]
+    catalogue: Catalogue,
+    namespace: str,
+    environment: str,
+    *,
+    bucketing: str,
+    approvals: Mapping[str, str],
+    rolled_back: Mapping[str, str] = MappingProxyType({}),
 ) -> bytes:
     """Write the flagd document of a namespace in an environment.
 
@@ -75,6 +88,8 @@ def compile_namespace(
         environment: The environment.
         bucketing: How its splits hash; written into the metadata, for evaluators that can choose.
         approvals: The id of the statement that approved each subject, as far as there is one.
+        rolled_back: Flags (``namespace/name``) that serve their safe variant to everyone, with the incident. What asks
+            for one of them as a prerequisite is not touched: name it too if it is meant.
 
     Raises:
         CompileError: A flag has no meaning there.
@@ -90,7 +105,7 @@ def compile_namespace(
                     code="Contradiction",
                     remedy="Give each flag a key of its own.",
                 )
-            parts[definition.key] = _part(catalogue, definition, environment, approval)
+            parts[definition.key] = _part(catalogue, definition, environment, approval, rolled_back.get(reference))
     flags = b",".join(parts[key] for key in sorted(parts, key=lambda key: key.encode("utf-16-be")))
     metadata: dict[str, Json] = {"flagSetId": namespace, "environment": environment, "bucketing": bucketing}
     metadata["version"] = sha256_digest(_document(flags, metadata))
@@ -117,15 +132,23 @@ def _document(flags: bytes, metadata: Mapping[str, Json]) -> bytes:
     return b'{"flags":{' + flags + b'},"metadata":' + canonical_json(metadata) + b"}"
 
 
-def _part(catalogue: Catalogue, definition: FlagDefinition, environment: str, approval: str | None) -> bytes:
+def _part(
+    catalogue: Catalogue, definition: FlagDefinition, environment: str, approval: str | None, incident: str | None
+) -> bytes:
     """Write one flag with its key, from memory where all it is made from is as it was."""
-    key = (catalogue.fingerprint(definition.reference), definition.reference, environment, approval)
+    key = (catalogue.fingerprint(definition.reference), definition.reference, environment, approval, incident)
     part = _memory.get(key)
     if part is None:
-        flag = compile_flag(resolve_flag(definition, environment, catalogue), definition, approval)
+        meant = definition if incident is None else _switched_off(definition, environment)
+        flag = compile_flag(resolve_flag(meant, environment, catalogue), meant, approval, incident)
         part = canonical_json(definition.key) + b":" + canonical_json(flag)
         _memory.keep(key, part)
     return part
+
+
+def _switched_off(definition: FlagDefinition, environment: str) -> FlagDefinition:
+    section = replace(definition.environments[environment], off=True)
+    return replace(definition, environments={**definition.environments, environment: section})
 
 
 class _Memory:

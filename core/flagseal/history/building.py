@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from flagseal.emergency.claim import FREEZE, OVERRIDE
+from flagseal.emergency.ledger import EMPTY
 from flagseal.evaluation.compile import compile_namespace
 from flagseal.history.access import access_for
 from flagseal.history.bundle import write_instant
+from flagseal.history.overriding import overridden
 from flagseal.model.canonical import canonical_json
 from flagseal.model.document import split_subject
 from flagseal.model.errors import ApprovalError
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from flagseal.emergency.ledger import Emergencies
     from flagseal.history.head import Head, Pending
     from flagseal.model.canonical import Json
     from flagseal.model.document import Document
@@ -44,6 +48,7 @@ class Basis:
         access: The AccessPolicy, if there is one.
         sources: By namespace, the subjects its flags were compiled from, sorted.
         pending: By namespace, what waits there, as its provenance says it.
+        rolled_back: The flags that serve their safe variant to everyone, with the incident.
     """
 
     state: State
@@ -52,6 +57,7 @@ class Basis:
     access: Document | None
     sources: Mapping[str, tuple[str, ...]]
     pending: Mapping[str, Json]
+    rolled_back: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ class Build:
         as_of: The instant for which it was computed what is in effect; whole seconds, UTC.
         head: The accepted state.
         files: Target path (``payments/flags.json``, ``_repository/head.json``) to bytes.
+        emergencies: What was proven, and holds or held.
     """
 
     environment: str
@@ -70,15 +77,25 @@ class Build:
     head: Head
     files: Mapping[str, bytes]
     basis: Basis = field(compare=False, repr=False)
+    emergencies: Emergencies = EMPTY
 
-    def is_current(self, head: Head, now: datetime) -> bool:
+    def is_current(self, head: Head, now: datetime, emergencies: Emergencies) -> bool:
         """Tell whether building again for a later instant would change nothing but the ``asOf`` of ``head.json``."""
         same = self.head is head or (self.head.statement, self.head.sequence) == (head.statement, head.sequence)
-        return same and self.head.waiting(self.environment, self.as_of) == head.waiting(self.environment, now)
+        held = self.emergencies == emergencies and self.emergencies.holding(self.as_of) == emergencies.holding(now)
+        return same and held and self.head.waiting(self.environment, self.as_of) == head.waiting(self.environment, now)
 
 
-def build(head: Head, environment: str, now: datetime, *, previous: Build | None = None, exact: bool = False) -> Build:
-    """Build the files of one environment: a function of the head, the environment and the instant.
+def build(
+    head: Head,
+    environment: str,
+    now: datetime,
+    *,
+    previous: Build | None = None,
+    exact: bool = False,
+    emergencies: Emergencies = EMPTY,
+) -> Build:
+    """Build the files of one environment: a function of the head, the environment, the instant and what was proven.
 
     Args:
         head: The accepted state.
@@ -87,6 +104,7 @@ def build(head: Head, environment: str, now: datetime, *, previous: Build | None
         previous: An earlier build, of this or another head. It saves work. For a publisher it also keeps the clock from
             going back, and where nothing differs it is given back as it is: there is nothing new to publish.
         exact: For who compares with what was published: build for this very instant, whatever went before.
+        emergencies: What was proven against this head's organisation (``emergency.take``, ``require_holding``).
 
     Raises:
         ApprovalError: ``UnknownEnvironment``.
@@ -103,11 +121,12 @@ def build(head: Head, environment: str, now: datetime, *, previous: Build | None
     as_of = max(now, head.accepted_at).replace(microsecond=0)
     if before is not None and not exact:
         as_of = max(as_of, before.as_of)
-        if before.is_current(head, as_of):
+        if before.is_current(head, as_of, emergencies):
             return before
     state = head.effective(environment, as_of)
     approvals = head.effective_approvals(environment, as_of)
-    stale = None if before is None else _stale(before.basis, state, approvals)
+    rolled_back = overridden(state, environment, emergencies.rolled_back(as_of))
+    stale = None if before is None else _stale(before.basis, state, approvals, rolled_back)
     basis = Basis(
         state=state,
         approvals=approvals,
@@ -115,17 +134,18 @@ def build(head: Head, environment: str, now: datetime, *, previous: Build | None
         access=next((it for it in head.policies.documents.values() if it.kind == "AccessPolicy"), None),
         sources=_sources(state, environment, before.basis.sources if before else {}, stale),
         pending=_pending(head, environment, as_of, state),
+        rolled_back=rolled_back,
     )
     files = {
         path: data
         for namespace in basis.sources
         for path, data in _namespace_files(basis, namespace, environment, before, stale).items()
     }
-    files[HEAD_PATH] = _head_file(head, environment, as_of)
-    return Build(environment, as_of, head, files, basis)
+    files[HEAD_PATH] = _head_file(head, environment, as_of, emergencies)
+    return Build(environment, as_of, head, files, basis, emergencies)
 
 
-def _stale(before: Basis, state: State, approvals: Mapping[str, str]) -> frozenset[str]:
+def _stale(before: Basis, state: State, approvals: Mapping[str, str], rolled_back: Mapping[str, str]) -> frozenset[str]:
     """Name the namespaces of which some flag is made from something else than before."""
     changed = set(changed_subjects(before.state, state)) if before.state is not state else set()
     if before.approvals is not approvals:
@@ -133,6 +153,7 @@ def _stale(before: Basis, state: State, approvals: Mapping[str, str]) -> frozens
         # A subject is given another approval only with its document, so what differs is among the same.
         changed |= {it for it in (approvals if among is None else among) if known.get(it) != approvals.get(it)}
     flags = reached(changed, before.state, state)
+    flags |= {flag for flag, _ in before.rolled_back.items() ^ rolled_back.items()}
     return frozenset(_namespace(flag) for flag in flags)
 
 
@@ -183,7 +204,12 @@ def _namespace_files(
         files[names[FLAGS]] = old[names[FLAGS]]
     else:
         files[names[FLAGS]] = compile_namespace(
-            basis.state.catalogue, namespace, environment, bucketing=basis.bucketing, approvals=basis.approvals
+            basis.state.catalogue,
+            namespace,
+            environment,
+            bucketing=basis.bucketing,
+            approvals=basis.approvals,
+            rolled_back=basis.rolled_back,
         )
     if not fresh and known.pending.get(namespace) == basis.pending.get(namespace):
         files[names[PROVENANCE]] = old[names[PROVENANCE]]
@@ -204,7 +230,7 @@ def _provenance(basis: Basis, namespace: str) -> bytes:
     return b'{"documents":[' + documents + b'],"pending":' + pending + b"}\n"
 
 
-def _head_file(head: Head, environment: str, as_of: datetime) -> bytes:
+def _head_file(head: Head, environment: str, as_of: datetime, emergencies: Emergencies) -> bytes:
     policies = head.policies
     body: Json = {
         "repository": head.repository_id,
@@ -222,8 +248,8 @@ def _head_file(head: Head, environment: str, as_of: datetime) -> bytes:
             "digest": policies.digest,
             "documents": [policies.documents[subject].body() for subject in sorted(policies.documents)],
         },
-        "overrides": [],
-        "freezes": [],
+        "overrides": emergencies.body(OVERRIDE),
+        "freezes": emergencies.body(FREEZE),
     }
     return canonical_json(body) + b"\n"
 

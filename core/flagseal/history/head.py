@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from flagseal.emergency.ledger import EMPTY
 from flagseal.history.manifest import Manifest
 from flagseal.history.wholeness import require_compiling, require_policies, require_unique
 from flagseal.model.errors import ApprovalError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from flagseal.approval.trust import Trust
+    from flagseal.emergency.ledger import Emergencies
     from flagseal.model.document import Document
     from flagseal.model.policies import PolicySet
 
@@ -164,6 +166,8 @@ def in_effect(head: Head, environment: str, now: datetime) -> Mapping[str, Docum
     return head.effective(environment, now)
 
 
-def next_change(head: Head, environment: str, now: datetime) -> datetime | None:
-    """Give the instant at which something that waits takes effect next; None if nothing waits."""
-    return min((entry.effective_from for entry in head.waiting(environment, now)), default=None)
+def next_change(head: Head, environment: str, now: datetime, emergencies: Emergencies = EMPTY) -> datetime | None:
+    """Give the instant at which something takes effect, or an emergency begins or ends, next; None if nothing will."""
+    instants = [entry.effective_from for entry in head.waiting(environment, now)]
+    emergency = emergencies.next_change(now)
+    return min([*instants, *([] if emergency is None else [emergency])], default=None)

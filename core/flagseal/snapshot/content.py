@@ -5,7 +5,8 @@ again what the publisher decided, by the same functions, from the people's signa
 
 1. the statements from the own last head (or genesis) to ``head.json`` are accepted, and lead to its manifest;
 2. the documents are the manifest's;
-3. building from them gives exactly the published bytes, digest for digest.
+3. what ``head.json`` lists of emergencies is proven, each by its own proof, and nothing that still matters is left out;
+4. building from all that gives exactly the published bytes, digest for digest.
 
 What is built here is never downloaded: the signed hash of a file is enough to know that it is the same.
 """
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from flagseal.emergency.ledger import missing, require_holding
 from flagseal.history import HistoryEntry, accept, build, genesis, replay
 from flagseal.history.building import COMPILER
 from flagseal.history.bundle import read_instant
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from flagseal.approval.trust import Trust
+    from flagseal.emergency.ledger import Emergencies
     from flagseal.history import Build, Head
     from flagseal.model.canonical import Json
     from flagseal.model.document import Document
@@ -140,7 +143,8 @@ def verify_content(
             head = accept(head, entry.bundle, trust, now=entry.accepted_at).require()
             _require_same_past(head, known)
         _require_all(head, claim)
-        built = _built(head, trust.environment, claim.as_of, base)
+        emergencies = _emergencies(head, trust, claim, base, known)
+        built = _built(head, trust.environment, claim.as_of, base, emergencies)
     except Refused:
         raise
     except FlagsealError as error:
@@ -241,12 +245,40 @@ def _require_all(head: Head, claim: Claim) -> None:
         raise Refused("unapproved-content", f"{HEAD}: is at sequence {claim.sequence}, the history at {head.sequence}")
 
 
-def _built(head: Head, environment: str, as_of: datetime, base: Content | None) -> Build:
+def _emergencies(head: Head, trust: Trust, claim: Claim, base: Content | None, known: Known | None) -> Emergencies:
+    """Check every emergency listed, that none is new and yet old, and that none is gone too early."""
+    listed = [*_listed(claim, "overrides"), *_listed(claim, "freezes")]
+    organisation = head.policies.organisation
+    found = require_holding(listed, organisation, trust, as_of=claim.as_of)
+    if base is None:
+        return found
+    before = base.build.emergencies
+    for standing in found.standings:
+        if before.find(standing.claim) is None and known is not None and standing.taken_at < known.fresh_at - LATENESS:
+            raise Refused(
+                "unapproved-content",
+                f"{standing.claim.title} claims to have been seen at {standing.taken_at.isoformat()}, "
+                f"and was not there at {known.fresh_at.isoformat()}",
+            )
+    gone = missing(before, found, organisation, trust, as_of=claim.as_of)
+    if gone is not None:
+        raise Refused("rollback", f"{HEAD}: {gone.claim.title} is left out, and holds until {gone.until.isoformat()}")
+    return found
+
+
+def _listed(claim: Claim, field: str) -> list[Mapping[str, Json]]:
+    listed = claim.body.get(field, [])
+    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
+        raise Refused("malformed", f"{HEAD}: {field} is no list of objects")
+    return [entry for entry in listed if isinstance(entry, dict)]
+
+
+def _built(head: Head, environment: str, as_of: datetime, base: Content | None, emergencies: Emergencies) -> Build:
     previous = base.build if base is not None else None
-    built = build(head, environment, as_of, previous=previous)
+    built = build(head, environment, as_of, previous=previous, emergencies=emergencies)
     # Where nothing differs, the previous build comes back with its own instant: right for a publisher, who then
     # has nothing to publish; here the instant is part of what is compared.
-    return built if built.as_of == as_of else build(head, environment, as_of)
+    return built if built.as_of == as_of else build(head, environment, as_of, emergencies=emergencies)
 
 
 def history_entries(files: Files, above: int, up_to: int) -> Iterator[HistoryEntry]:

@@ -25,7 +25,7 @@ def expiry(chain: Chain, content: Content | None) -> datetime:
     """Say when a state becomes stale: when one of its signatures does, or a change that waits is not published."""
     ends = [expires for _, expires in chain.expiries()]
     if content is not None:
-        waits = next_change(content.head, content.trust.environment, content.build.as_of)
+        waits = next_change(content.head, content.trust.environment, content.build.as_of, content.build.emergencies)
         # The thief of an online key can go on signing timestamps; what was due by now tells on them.
         ends += [] if waits is None else [waits + LATENESS]
     return min(ends)

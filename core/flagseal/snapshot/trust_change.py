@@ -9,6 +9,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
+from flagseal.emergency import take
 from flagseal.history import build, replay
 from flagseal.model.errors import SnapshotError
 from flagseal.snapshot.ceremony import put_targets, put_trust, trusted
@@ -89,7 +90,9 @@ def rebased(files: Files, content: Content, trust: Trust, now: datetime) -> tupl
     beginning = _new_beginning(files, content, trust, now)
     documents = tuple(beginning.documents.values())
     head = replay(trust, documents, history_entries(files, beginning.sequence, content.head.sequence))
-    return documents, build(head, trust.environment, max(now, content.build.as_of))
+    instant = max(now, content.build.as_of)
+    emergencies, _ = take(content.build.emergencies, (), head.policies.organisation, trust, now=instant)
+    return documents, build(head, trust.environment, instant, emergencies=emergencies)
 
 
 def _new_beginning(files: Files, content: Content, trust: Trust, now: datetime) -> Head:

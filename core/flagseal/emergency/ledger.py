@@ -1,0 +1,326 @@
+"""What was proven, and holds or held: kept in ``head.json`` with claim and proof, so that everybody can check it.
+
+A resource that is deleted changes nothing here. What ended stays for a month, or until there are too many, since the
+time that one incident may take counts together, and somebody has to look at each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from flagseal.emergency.claim import FREEZE, Claim, parse_claim
+from flagseal.emergency.proof import Proof
+from flagseal.emergency.verifying import LONGEST, verify
+from flagseal.model.errors import ApprovalError
+from flagseal.model.instants import parse_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from flagseal.approval.trust import Trust
+    from flagseal.model.canonical import Json
+    from flagseal.model.policies import Organisation
+
+KEPT: Final = timedelta(days=30)
+MOST_KEPT: Final = 100
+MOST_HOLDING: Final = 100
+
+Recorded: TypeAlias = "tuple[Claim, Proof | None, datetime]"
+"""A claim, its proof, and when it was first seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A claim with what came along to prove it."""
+
+    claim: Claim
+    proof: Proof | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One claim that was proven.
+
+    Attributes:
+        claim: The claim.
+        proof: Its proof.
+        taken_at: When it was first seen; whole seconds.
+        person: Who made it.
+        since: From when it holds.
+        until: When it ends, or ended: by itself, or early by another claim.
+        kept_until: Until when dropping it would change what holds.
+    """
+
+    claim: Claim
+    proof: Proof
+    taken_at: datetime
+    person: str
+    since: datetime
+    until: datetime
+    kept_until: datetime
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What makes it this one: its title and the digest of its spec."""
+        return self.claim.title, self.claim.digest
+
+    @property
+    def recorded(self) -> Recorded:
+        """What it was found from."""
+        return self.claim, self.proof, self.taken_at
+
+    def holds(self, now: datetime) -> bool:
+        """Tell whether it is in force at an instant."""
+        return self.claim.ends is None and self.since <= now < self.until
+
+    def body(self) -> dict[str, Json]:
+        """Give it as ``head.json`` lists it: what is to be checked, and nothing that follows from that."""
+        return {
+            "kind": self.claim.kind,
+            "namespace": self.claim.namespace,
+            "name": self.claim.name,
+            "spec": json.loads(self.claim.spec),
+            "proof": self.proof.body(),
+            "takenAt": _written(self.taken_at),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an offer.
+
+    Attributes:
+        claim: The claim.
+        standing: Where it was proven, now or earlier.
+        refusal: Why it has no effect; None if it is proven.
+    """
+
+    claim: Claim
+    standing: Standing | None
+    refusal: ApprovalError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Emergencies:
+    """Hold everything that was proven and is remembered. Made by :func:`take` and :func:`require_holding` only.
+
+    Attributes:
+        standings: In the order in which they were taken.
+    """
+
+    standings: tuple[Standing, ...] = ()
+
+    def holding(self, now: datetime) -> tuple[Standing, ...]:
+        """Give what is in force at an instant."""
+        return tuple(it for it in self.standings if it.holds(now))
+
+    def rolled_back(self, now: datetime) -> dict[str, str]:
+        """Give the flags that serve their safe variant at an instant, with the incident."""
+        return {it.claim.flag: it.claim.incident for it in self.holding(now) if it.claim.flag is not None}
+
+    def next_change(self, now: datetime) -> datetime | None:
+        """Give the next instant at which something begins or ends; None if there is none."""
+        instants = (at for it in self.standings if it.claim.ends is None for at in (it.since, it.until))
+        return min((at for at in instants if at > now), default=None)
+
+    def find(self, claim: Claim) -> Standing | None:
+        """Find a claim, whatever proof it comes with now."""
+        return next((it for it in self.standings if it.identity == (claim.title, claim.digest)), None)
+
+    def body(self, kind: str) -> list[Json]:
+        """Give those of a kind as ``head.json`` lists them."""
+        return [it.body() for it in self.standings if it.claim.kind == kind]
+
+
+EMPTY: Final = Emergencies()
+
+
+def take(
+    known: Emergencies, offers: Iterable[Offer], organisation: Organisation, trust: Trust, *, now: datetime
+) -> tuple[Emergencies, tuple[Outcome, ...]]:
+    """Take what is offered, and let go of what is over.
+
+    Args:
+        known: What was taken before.
+        offers: All that there is at the moment, taken before or not.
+        organisation: Of the head. What somebody made who is not in it any more ends at once.
+        trust: As for :func:`verify`.
+        now: Aware.
+
+    Returns:
+        What stands now, and what became of each offer.
+    """
+    clock = now.astimezone(UTC).replace(microsecond=0)
+    standings = _checked([it.recorded for it in known.standings], organisation, trust)
+    found: dict[tuple[str, str], Outcome] = {}
+    # Whatever ends another comes after what it could end.
+    for offer in sorted(offers, key=lambda it: (it.claim.ends is not None, it.claim.title, it.claim.digest)):
+        claim = offer.claim
+        try:
+            own = Emergencies(tuple(standings)).find(claim)
+            if own is None:
+                own = _standing((claim, offer.proof, clock), organisation, trust, standings)
+                standings.append(own)
+            found[own.identity] = Outcome(claim, own, None)
+        except ApprovalError as error:
+            found[claim.title, claim.digest] = Outcome(claim, None, error)
+    pruned = _pruned(_ended(standings), clock)
+    # Once more, as everybody will who reads it: leaving out one may leave another without what it ends.
+    after = Emergencies(tuple(_checked([it.recorded for it in pruned], organisation, trust)))
+    outcomes = (
+        replace(it, standing=after.find(it.claim) or it.standing) if it.standing is not None else it
+        for it in found.values()
+    )
+    return after, tuple(outcomes)
+
+
+def require_holding(
+    listed: Iterable[Mapping[str, Json]], organisation: Organisation, trust: Trust, *, as_of: datetime
+) -> Emergencies:
+    """Check everything that a ``head.json`` lists, each with its own proof.
+
+    Args:
+        listed: As :meth:`Standing.body` gave it.
+        organisation: Of the head.
+        trust: As for :func:`verify`.
+        as_of: Of the snapshot; nothing can have been taken later.
+
+    Raises:
+        ApprovalError: What :func:`verify` says, ``EmergencyMalformed``, ``FromTheFuture``, ``TooMany``,
+            ``TooLongTogether``, ``NothingToEnd``, ``Unsupported``.
+    """
+    standings: list[Standing] = []
+    for entry in listed:
+        recorded = _parsed(entry)
+        if recorded[2] > as_of:
+            raise ApprovalError(f"{recorded[0].title}: was taken after the snapshot was made.", code="FromTheFuture")
+        own = _standing(recorded, organisation, trust, standings)
+        if any(it.identity == own.identity for it in standings):
+            raise ApprovalError(f"{own.claim.title}: is listed twice.", code="EmergencyMalformed")
+        standings.append(own)
+    return Emergencies(tuple(_ended(standings)))
+
+
+def missing(
+    before: Emergencies, after: Emergencies, organisation: Organisation, trust: Trust, *, as_of: datetime
+) -> Standing | None:
+    """Find something that was proven before, would still matter, and is not listed any more; None if there is none."""
+    there = {it.identity for it in after.standings}
+    still = _checked([it.recorded for it in before.standings], organisation, trust)
+    return next((it for it in still if it.kept_until > as_of and it.identity not in there), None)
+
+
+def _standing(recorded: Recorded, organisation: Organisation, trust: Trust, standings: Sequence[Standing]) -> Standing:
+    """Check one claim by itself, and beside those that were taken before it."""
+    claim, proof, taken_at = recorded
+    proven = verify(claim, proof, organisation, trust, taken_at=taken_at)
+    assert proof is not None  # noqa: S101 (verify refuses it)
+    own = Standing(claim, proof, taken_at, proven.person, proven.since, proven.until, kept_until=proven.until)
+    _require_room(own, standings)
+    return own
+
+
+def _checked(records: Iterable[Recorded], organisation: Organisation, trust: Trust) -> list[Standing]:
+    """Check again what was taken, in its order, and leave out what does not hold any more."""
+    found: list[Standing] = []
+    for recorded in records:
+        with contextlib.suppress(ApprovalError):
+            found.append(_standing(recorded, organisation, trust, found))
+    return list(_ended(found))
+
+
+def _require_room(own: Standing, standings: Sequence[Standing]) -> None:
+    """Refuse what is not possible beside all that was taken before."""
+    claim = own.claim
+    if claim.kind == FREEZE or claim.action == "freeze":
+        raise ApprovalError(
+            f"{claim.title}: this version holds nothing back; it only rolls back.",
+            code="Unsupported",
+            remedy="Roll the flags back with EmergencyOverride, or leave the changes unapproved.",
+        )
+    if claim.ends is not None:
+        if not any(_is_ended_by(it, own) for it in standings):
+            raise ApprovalError(
+                f"{claim.title}: there is no {claim.kind} {claim.ends} of this flag in force to be ended.",
+                code="NothingToEnd",
+                remedy="Name one that is.",
+            )
+        return
+    if sum(it.kept_until > own.taken_at for it in standings) >= MOST_HOLDING:
+        raise ApprovalError(f"{claim.title}: {MOST_HOLDING} are in force already.", code="TooMany")
+    taken = _together([*standings, own], claim)
+    if taken > LONGEST:
+        raise ApprovalError(
+            f"{claim.title}: together with the others of {claim.flag} and {claim.incident} it would hold for"
+            f" {taken}, more than {LONGEST // timedelta(hours=1)} hours.",
+            code="TooLongTogether",
+            remedy="What must stay off for longer is changed in git.",
+        )
+
+
+def _together(standings: Iterable[Standing], claim: Claim) -> timedelta:
+    """Add up how long a flag is overridden for an incident; what overlaps counts once."""
+    spans = sorted(
+        (it.since, it.until)
+        for it in _ended(standings)
+        if it.claim.ends is None and (it.claim.flag, it.claim.incident) == (claim.flag, claim.incident)
+    )
+    total, reached = timedelta(), datetime.fromtimestamp(0, UTC)
+    for since, until in spans:
+        total += max(until - max(since, reached), timedelta())
+        reached = max(reached, until)
+    return total
+
+
+def _is_ended_by(standing: Standing, ender: Standing) -> bool:
+    one, other = standing.claim, ender.claim
+    same = (one.kind, one.namespace, one.flag, one.name) == (other.kind, other.namespace, other.flag, other.ends)
+    return same and one.ends is None
+
+
+def _ended(standings: Iterable[Standing]) -> Iterator[Standing]:
+    """Let each end where another ends it, and keep the others as long as what they end."""
+    everything = tuple(standings)
+    for standing in everything:
+        if standing.claim.ends is not None:
+            kept = max((it.kept_until for it in everything if _is_ended_by(it, standing)), default=standing.kept_until)
+            yield replace(standing, kept_until=kept)
+            continue
+        enders = [it.since for it in everything if _is_ended_by(standing, it)]
+        yield replace(standing, until=max(standing.since, min([standing.kept_until, *enders])))
+
+
+def _pruned(standings: Iterable[Standing], now: datetime) -> Iterator[Standing]:
+    """Leave out what ended long ago, and the oldest of too many that ended."""
+    everything = tuple(standings)
+    over = sorted((it for it in everything if it.kept_until <= now), key=lambda it: it.kept_until, reverse=True)
+    kept = {it.identity for it in over[:MOST_KEPT] if it.kept_until > now - KEPT}
+    return (it for it in everything if it.kept_until > now or it.identity in kept)
+
+
+def _parsed(entry: Mapping[str, Json]) -> Recorded:
+    match entry:
+        case {
+            "kind": str(kind),
+            "namespace": None | str() as namespace,
+            "name": str(name),
+            "spec": spec,
+            "proof": proof,
+            "takenAt": str(taken_at),
+            **rest,
+        } if not rest:
+            try:
+                at = parse_instant(taken_at)
+            except ValueError as error:
+                raise ApprovalError(f"{taken_at[:40]!r} is no instant.", code="EmergencyMalformed") from error
+            return parse_claim(kind, namespace, name, spec), Proof.from_body(proof), at
+        case _:
+            raise ApprovalError("An emergency of head.json lacks its parts.", code="EmergencyMalformed")
+
+
+def _written(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,196 @@
+"""A rollback in force: what is served, how it ends, and what clients check of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from flagseal.emergency import Emergencies, take
+from flagseal.history import build, next_change
+from tests.emergency.scene import emergency_policies, ending, override, receipted, signed, world
+from tests.snapshot.world import MONDAY, World, answer, flag
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> World:
+    """Give a world in which acme has the new checkout."""
+    made = world(tmp_path)
+    made.publish()
+    return made
+
+
+def refusals(company: World, *offers: Any) -> list[str | None]:  # noqa: ANN401 (offers)
+    """Offer something, and give the reasons against each."""
+    outcomes = company.offer(*offers)
+    return [None if it.refusal is None else it.refusal.code for it in outcomes]
+
+
+def test_a_rollback_reaches_clients_and_ends_by_itself(company: World) -> None:
+    """Into what git holds by then."""
+    client = company.client()
+    client.refresh()
+    assert answer(client) is True
+    assert refusals(company, signed(override())) == [None]
+    assert next_change(company.head, "production", MONDAY, company.emergencies) == MONDAY + 2 * HOUR
+    company.publish()
+    assert client.refresh().reason is None
+    assert client.current is not None
+    told = client.current.evaluate("new-checkout", {"targetingKey": "u1", "org": "acme"})
+    assert (told.value, dict(told.metadata or {})["breakGlass"]) == (False, "INC-7")
+    company.clock.advance(hours=2)
+    company.offer()
+    company.publish()
+    assert client.refresh().reason is None
+    assert answer(client) is True
+
+
+def test_what_is_accepted_meanwhile_is_served_afterwards(company: World) -> None:
+    """Accepting goes on; whatever the flag says, its safe variant is served."""
+    company.offer(receipted(override()))
+    company.change(flag("new-checkout", on_for=["globex"]))
+    client = company.client()
+    client.refresh()
+    assert answer(client, org="globex") is False
+    company.clock.advance(hours=2)
+    company.offer()
+    company.publish()
+    client.refresh()
+    assert (answer(client), answer(client, org="globex")) == (False, True)
+
+
+def test_the_evidence_stays_when_the_resource_is_deleted(company: World) -> None:
+    """And when everything is restarted: it is read back from what was published."""
+    company.offer(signed(override()))
+    company.publish()
+    content = company.new_publisher().load()
+    assert content is not None
+    assert content.build.emergencies == company.emergencies
+    company.offer()
+    assert [it.claim.name for it in company.emergencies.holding(company.clock())] == ["stop-it"]
+
+
+def test_it_ends_early_by_a_claim_with_its_own_proof(company: World) -> None:
+    """And what ended stays on the list, for whoever reviews it."""
+    company.offer(signed(override()))
+    company.publish()
+    client = company.client()
+    client.refresh()
+    company.clock.advance(minutes=5)
+    assert refusals(company, signed(override()), signed(ending(), at=company.clock())) == [None, None]
+    company.publish()
+    assert client.refresh().reason is None
+    assert answer(client) is True
+    listed = json.loads(company.build().files["_repository/head.json"])["overrides"]
+    assert [entry["name"] for entry in listed] == ["stop-it", "over"]
+
+
+def test_who_may_not_start_one_may_not_end_one(company: World) -> None:
+    """Nor can one end what is not there."""
+    company.offer(signed(override()))
+    assert refusals(company, signed(ending(), "bob")) == ["RoleMissing"]
+    assert refusals(company, signed(ending("other"))) == ["NothingToEnd"]
+    assert company.emergencies.holding(MONDAY)
+
+
+def test_one_incident_cannot_hold_a_flag_for_ever(company: World) -> None:
+    """The maximum counts together by flag and incident, and what overlaps counts once."""
+    assert refusals(company, signed(override(name="one", until=MONDAY + 20 * HOUR))) == [None]
+    company.clock.advance(hours=20)
+    now = company.clock()
+    again = signed(override(name="two", until=now + 5 * HOUR), at=now)
+    assert refusals(company, again) == ["TooLongTogether"]
+    assert refusals(company, signed(override(name="three", until=now + 4 * HOUR), at=now)) == [None]
+    other = signed(override(name="four", until=now + 5 * HOUR, incident="INC-8"), at=now)
+    assert refusals(company, other) == [None]
+
+
+def test_a_freeze_is_refused_by_name(company: World) -> None:
+    """What this version cannot do, it says."""
+    assert refusals(company, signed(override(action="freeze"))) == ["Unsupported"]
+
+
+def test_a_proof_counts_once(company: World) -> None:
+    """After its end the same claim has no effect, whatever proof comes along."""
+    offer = signed(override())
+    company.offer(offer)
+    company.clock.advance(hours=3)
+    company.offer(offer, signed(override(), at=company.clock()))
+    assert company.emergencies.holding(company.clock()) == ()
+
+
+def test_a_month_later_it_is_forgotten(company: World) -> None:
+    """The list is bounded."""
+    company.offer(signed(override()))
+    company.clock.advance(days=29)
+    company.offer()
+    assert company.emergencies.standings
+    company.clock.advance(days=2)
+    company.offer()
+    assert company.emergencies == Emergencies()
+
+
+def test_what_somebody_made_ends_with_their_role(company: World) -> None:
+    """Taking authority away is never held up by an emergency of theirs; clients follow."""
+    company.offer(signed(override()))
+    company.publish()
+    client = company.client()
+    client.refresh()
+    organisation = emergency_policies(
+        roles={"release-manager": {"people": ["dora"]}, "security": {"people": ["frank", "dora"]}}
+    )
+    company.accept(organisation[0], by=("frank", "dora"))
+    company.offer()
+    assert company.emergencies == Emergencies()
+    company.publish()
+    assert client.refresh().reason is None
+    assert answer(client) is True
+
+
+def test_what_asks_for_a_flag_goes_with_it_and_nothing_is_widened(tmp_path: Path) -> None:
+    """A flag that asks for the safe variant would serve more than before: it stays as it is."""
+    asks: dict[str, Any] = {"requires": [{"flag": "new-checkout", "variant": "on"}], "default": "on"}
+    fears: dict[str, Any] = {"requires": [{"flag": "new-checkout", "variant": "off"}], "default": "on"}
+    flags = (
+        flag("new-checkout", on_for=["acme"]),
+        flag("asks", environments={"production": asks}),
+        flag("fears", environments={"production": fears}),
+        flag(
+            "far",
+            "search",
+            environments={"production": {**asks, "requires": [{"flag": "payments/asks", "variant": "on"}]}},
+        ),
+    )
+    company = world(tmp_path, *flags)
+    company.publish()
+    client = company.client()
+    client.refresh()
+    names = ("new-checkout", "asks", "fears", "far")
+    assert [answer(client, name) for name in names] == [True, True, False, True]
+    company.offer(signed(override()))
+    company.publish()
+    client.refresh()
+    assert [answer(client, name) for name in names] == [False, False, False, False]
+
+
+def test_building_on_what_was_built_gives_the_same_bytes(company: World) -> None:
+    """At the beginning, during and at the end of an override."""
+    organisation, trust = company.head.policies.organisation, company.trust
+    emergencies, previous = Emergencies(), None
+    for minutes in (0, 1, 60, 119, 120, 200):
+        now = MONDAY + minutes * MINUTE
+        offers = [signed(override(), at=now)] if minutes == 1 else []
+        emergencies, _ = take(emergencies, offers, organisation, trust, now=now)
+        whole = build(company.head, "production", now, emergencies=emergencies)
+        previous = build(company.head, "production", now, previous=previous, emergencies=emergencies)
+        same = {path: data for path, data in whole.files.items() if not path.startswith("_")}
+        assert {path: previous.files[path] for path in same} == same
+        assert (b"breakGlass" in whole.files["payments/flags.json"]) is (1 <= minutes < 120)
