@@ -80,6 +80,7 @@ class Process:
     active: Active | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
     _election: Election | None = None
+    _started: bool = False
 
     def stop(self) -> None:
         """Have :meth:`run` end; from any thread or signal handler."""
@@ -121,6 +122,7 @@ class Process:
         # Set before it starts, so that a start that fails half-way is undone.
         self.active = active
         active.start()
+        self._started = True
         started = time.monotonic()
         while not self._stop.wait(_TICK):
             if election.ended:
@@ -132,8 +134,9 @@ class Process:
         """Say how it is."""
         active, election = self.active, self._election
         if active is None:
-            holder = election.holder if election is not None else ""
-            words = f"standing by; {holder or 'nobody'} is active"
+            words = f"standing by; {(election.holder if election is not None else '') or 'nobody'} is active"
+            if election is not None and (failure := election.failure) is not None:
+                words = f"standing by, and cannot tell who is active: {failure.code}: {failure.message}"
             return Health(alive=True, ready=True, words=words, gauges={"active": ("1 while it is active.", 0.0)})
         vitals = active.vitals
         ready = vitals.published is not None
@@ -142,7 +145,8 @@ class Process:
             words = "nothing is published from here yet"
         if vitals.failure is not None:
             words = f"{vitals.failure.code}: {vitals.failure.message}"
-        return Health(alive=active.running, ready=ready, words=words, gauges=_gauges(vitals))
+        # One that is about to start is not dead.
+        return Health(alive=active.running or not self._started, ready=ready, words=words, gauges=_gauges(vitals))
 
 
 def _gauges(vitals: Vitals) -> dict[str, tuple[str, float]]:

@@ -43,6 +43,7 @@ def test_an_api_server_that_goes_and_comes_back(cluster: Cluster, plane: Control
             assert "Traceback" not in operator.log
             assert served(world, "globex") == (0, False)
             operator.start()
+            cluster.until(lambda: "cannot tell who is active: LeaseUnavailable" in operator.why())
             assert operator.gauge("active") == 0
         finally:
             plane.start_api()
