@@ -15,13 +15,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from flagseal.model.canonical import canonical_json
 from flagseal.model.errors import FlagsealError
 from flagseal_operator.cluster_source import ClusterSource
+from flagseal_operator.emergency_source import KINDS, ClusterEmergencies
 from flagseal_operator.engine import Engine
 from flagseal_operator.inventory import Inventory
 from flagseal_operator.kube import Kube
 from flagseal_operator.runner import Runner
-from flagseal_operator.status.reporter import Reporter
+from flagseal_operator.status.emergency import emergency_status
+from flagseal_operator.status.reporter import Reporter, Update
 from flagseal_operator.status.writer import StatusWriter
 from flagseal_operator.watching import Watcher
 
@@ -92,7 +95,8 @@ class Active:
         self.inventory = Inventory()
         self.kube = Kube.of(configure())
         self.source = ClusterSource(self.inventory, trust)
-        self.engine = Engine(self.source, publisher, trust, clock=clock)
+        self._emergencies = ClusterEmergencies(self.inventory, trust.environment)
+        self.engine = Engine(self.source, publisher, trust, clock=clock, emergencies=self._emergencies)
         self._clock = clock
         self._reporter = Reporter(self.inventory, trust)
         self._writer = StatusWriter(self.kube, self.inventory, clock)
@@ -167,13 +171,50 @@ class Active:
     def _report(self, step: Step, failure: FlagsealError | None) -> int:
         """Compute what is to be said after a step, and have it written; say what is missing."""
         offered = self.source.offered()
+        now = self._clock()
         picture = self._reporter.picture(
-            step.head, offered, version=step.published.version, now=self._clock(), failure=failure or step.held
+            step.head,
+            offered,
+            version=step.published.version,
+            now=now,
+            overridden=_overridden(step, now),
+            failure=failure or step.held,
         )
-        self._writer.put(self._reporter.updates(picture, offered))
+        self._writer.put([*self._reporter.updates(picture, offered), *self._of_emergencies(step, now)])
         missing = self._reporter.missing(picture)
         if len(missing) != self._vitals.missing and missing:
             _LOG.warning(
                 "%d documents are approved, in force, and declared by no resource: %s", len(missing), missing[0]
             )
         return len(missing)
+
+    def _of_emergencies(self, step: Step, now: datetime) -> list[Update]:
+        """Say of each claim what became of it, where that is not said already."""
+        by_identity = {(it.claim.title, it.claim.spec): it for it in step.outcomes}
+        updates = []
+        for kind in KINDS:
+            for ref, seen in self.inventory.of(kind).items():
+                outcome = None
+                refusal = self._emergencies.refused.get(ref)
+                if refusal is None and isinstance(seen.content, dict):
+                    title = "/".join(part for part in (ref.kind, ref.namespace, ref.name) if part is not None)
+                    outcome = by_identity.get((title, canonical_json(seen.content.get("spec"))))
+                if outcome is None and refusal is None:
+                    continue  # of another environment, or newer than this step
+                status = emergency_status(seen, outcome, refusal, now)
+                if canonical_json(status) != seen.status:
+                    ready = status["conditions"][0]
+                    updates.append(Update(ref, status, (ready["reason"], ready["message"])))
+        return updates
+
+
+def _overridden(step: Step, now: datetime) -> dict[str, str]:
+    """Say of each flag that is rolled back by whom, why, and until when."""
+    return {
+        it.claim.flag: (
+            f"{it.person} rolled it back for {it.claim.incident} ({it.claim.reason}); everyone is served the safe"
+            f" variant until {it.until:%Y-%m-%d %H:%M:%S UTC}. Somebody else has to review it."
+        )
+        for it in step.emergencies.holding(now)
+        if it.claim.flag is not None
+    }

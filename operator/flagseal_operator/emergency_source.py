@@ -1,0 +1,98 @@
+"""Claims of emergencies as resources carry them, in a cluster or as files: read, and believed for nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from flagseal.emergency import Offer, Proof, parse_claim
+from flagseal.model.document import API_VERSION
+from flagseal.model.errors import ApprovalError
+from flagseal_operator.resources import NAMESPACED, Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from flagseal_operator.inventory import Inventory
+
+PROOF_ANNOTATION: Final = "flagseal.dev/proof"
+KINDS: Final = ("EmergencyOverride", "FlagFreeze")
+_LARGEST_FILE: Final = 256 * 1024
+
+
+def read_offer(body: Mapping[str, Any]) -> Offer:
+    """Read a resource.
+
+    Raises:
+        ApprovalError: ``ClaimMalformed``, ``ProofMalformed``.
+    """
+    metadata = body.get("metadata") or {}
+    kind = str(body.get("kind"))
+    namespace = metadata.get("namespace") if kind in NAMESPACED else None
+    claim = parse_claim(kind, namespace, str(metadata.get("name")), body.get("spec"))
+    text = (metadata.get("annotations") or {}).get(PROOF_ANNOTATION)
+    return Offer(claim, None if text is None else Proof.parse(str(text)))
+
+
+class ClusterEmergencies:
+    """The claims in a cluster.
+
+    Args:
+        inventory: What the cluster holds.
+        environment: The one that is served; claims for another are left alone.
+    """
+
+    def __init__(self, inventory: Inventory, environment: str) -> None:
+        self._inventory = inventory
+        self._environment = environment
+        self.refused: dict[Ref, ApprovalError] = {}
+
+    def offers(self) -> Sequence[Offer]:
+        """Give every claim that can be read; of the others remember why not."""
+        found, refused = [], {}
+        for kind in KINDS:
+            for ref, seen in self._inventory.of(kind).items():
+                if not isinstance(seen.content, dict) or not self._is_ours(seen.content):
+                    continue
+                try:
+                    found.append(read_offer(seen.content))
+                except ApprovalError as error:
+                    refused[ref] = error
+        self.refused = refused
+        return found
+
+    def _is_ours(self, body: Mapping[str, Any]) -> bool:
+        spec = body.get("spec")
+        return isinstance(spec, dict) and spec.get("environment") == self._environment
+
+
+class FolderEmergencies:
+    """The claims in a folder of YAML files, as ``flagseal override`` writes them; what cannot be read is passed over.
+
+    Args:
+        folder: Where they lie; it need not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def fingerprint(self) -> str:
+        """Give a value that changes whenever a file does."""
+        return "|".join(f"{path.name}:{path.stat().st_mtime_ns}" for path in self._files())
+
+    def offers(self) -> Sequence[Offer]:
+        """Give every claim that can be read."""
+        found = []
+        for path in self._files():
+            try:
+                body = yaml.safe_load(path.read_bytes())
+                if isinstance(body, dict) and body.get("apiVersion") == API_VERSION:
+                    found.append(read_offer(body))
+            except (yaml.YAMLError, ValueError, RecursionError, OSError, ApprovalError):
+                continue
+        return found
+
+    def _files(self) -> list[Path]:
+        return sorted(it for it in self._folder.glob("*.yaml") if it.is_file() and it.stat().st_size <= _LARGEST_FILE)

@@ -1,0 +1,70 @@
+"""What became of an EmergencyOverride or a FlagFreeze."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from flagseal_operator.status.conditions import READY, STALLED, Condition, dated, holds, kstatus, lacks
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from flagseal.emergency import Outcome, Standing
+    from flagseal.model.errors import ApprovalError
+    from flagseal_operator.inventory import Seen
+
+ACTIVE: Final = "Active"
+PROVEN: Final = "Proven"
+
+
+def emergency_status(
+    seen: Seen, outcome: Outcome | None, refusal: ApprovalError | None, now: datetime
+) -> dict[str, Any]:
+    """Say whether a claim is proven and in force, and if not why, and what to do.
+
+    Args:
+        seen: The resource, and the status it has.
+        outcome: What became of the claim; None if it could not be read.
+        refusal: Why it could not be read.
+        now: The clock.
+    """
+    before = json.loads(seen.status) if seen.status else {}
+    known = before.get("conditions") if isinstance(before, dict) else None
+    standing = None if outcome is None else outcome.standing
+    error = refusal if outcome is None else outcome.refusal
+    conditions = _refused(error) if standing is None else _standing(standing, now)
+    status: dict[str, Any] = {
+        "observedGeneration": seen.generation,
+        "conditions": dated(conditions, known or (), generation=seen.generation, now=now),
+    }
+    if standing is not None:
+        status["person"] = standing.person
+    return status
+
+
+def _refused(error: ApprovalError | None) -> list[Condition]:
+    reason = "Unproven" if error is None else error.code
+    message = "Nothing proves it." if error is None else f"{error.message} {error.remedy}".strip()
+    return [
+        *kstatus(ready=lacks(READY, reason, message), stuck=holds(STALLED, reason, message)),
+        lacks(PROVEN, reason, message),
+        lacks(ACTIVE, reason, "It has no effect."),
+    ]
+
+
+def _standing(standing: Standing, now: datetime) -> list[Condition]:
+    claim, until = standing.claim, f"{standing.until:%Y-%m-%d %H:%M:%S UTC}"
+    proven = f"{standing.person} made it, which is proven."
+    if claim.ends is not None:
+        ready, active = (
+            holds(READY, "Ended", f"It ended {claim.ends}."),
+            lacks(ACTIVE, "Ended", "It only ends another."),
+        )
+    elif standing.holds(now):
+        message = f"Until {until} everyone is served the safe variant of {claim.flag}. Somebody else has to review it."
+        ready, active = holds(READY, "Active", message), holds(ACTIVE, "Active", message)
+    else:
+        over = f"It ended at {until}. Somebody else than {standing.person} has to review it."
+        ready, active = holds(READY, "Over", over), lacks(ACTIVE, "Over", over)
+    return [*kstatus(ready=ready), holds(PROVEN, "Proven", proven), active]

@@ -1,0 +1,92 @@
+"""Break-glass on a real API server: from the resource to the answer, within seconds."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from tests.cluster.test_operator import active, now
+from tests.cluster.world import CarriedWorld
+from tests.emergency.scene import ADMISSION, emergency_policies, override, receipted, signed
+from tests.snapshot.world import FLAGS, answer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flagseal.emergency import Offer
+    from tests.cluster.cluster import Cluster
+
+
+def resource(offer: Offer) -> dict[str, Any]:
+    """Write an offer as somebody would create it."""
+    claim, proof = offer.claim, offer.proof
+    annotations = {} if proof is None else {"flagseal.dev/proof": json.dumps(proof.body())}
+    metadata = {"name": claim.name, "namespace": claim.namespace, "annotations": annotations}
+    return {
+        "apiVersion": "flagseal.dev/v1alpha1",
+        "kind": claim.kind,
+        "metadata": metadata,
+        "spec": json.loads(claim.spec),
+    }
+
+
+def founded(cluster: Cluster, folder: Path) -> CarriedWorld:
+    """Put a company with an emergency role into a cluster."""
+    world = CarriedWorld(folder, documents=(*emergency_policies(), *FLAGS), admission=ADMISSION.public_key)
+    for body in (*world.genesis_bodies(), *world.declared()):
+        cluster.create(body)
+    return world
+
+
+def test_an_override_reaches_the_answer_and_survives_its_deletion(cluster: Cluster, tmp_path: Path) -> None:
+    """And the statuses of the override and of the flag say who, why and until when."""
+    world = founded(cluster, tmp_path)
+    with active(cluster, world) as operator, world.client() as client:
+        world.clock.now = now()
+        client.refresh()
+        assert answer(client) is True
+        begun = now().replace(microsecond=0)
+        until = begun + timedelta(hours=1)
+        cluster.create(resource(signed(override(until=until), at=begun)))
+        cluster.until(lambda: operator.vitals.published == 2)
+        world.clock.now = now()
+        client.refresh()
+        assert answer(client) is False
+        cluster.until(
+            lambda: cluster.conditions("EmergencyOverride", "stop-it", "payments")["Active"]["status"] == "True"
+        )
+        cluster.until(lambda: "BreakGlassActive" in cluster.conditions("FlagDefinition", "new-checkout", "payments"))
+        cluster.kubectl("delete", "emergencyoverrides", "-n", "payments", "stop-it")
+        steps = operator.vitals.steps
+        cluster.until(lambda: operator.vitals.steps > steps)
+        client.refresh()
+        assert answer(client) is False
+
+
+def test_unproven_ones_do_nothing_and_say_why(cluster: Cluster, tmp_path: Path) -> None:
+    """Without a proof, by an administrator's groups alone, and with the proof of another."""
+    world = founded(cluster, tmp_path)
+    with active(cluster, world) as operator:
+        begun = now().replace(microsecond=0)
+        until = begun + timedelta(hours=1)
+        offers = {
+            "Unproven": override(name="bare", until=until),
+            "RoleMissing": override(name="groups", until=until),
+            "ClaimMismatch": override(name="moved", until=until),
+        }
+        by_groups = receipted(offers["RoleMissing"], "bob@acme", at=begun, groups=("system:masters",))
+        moved = signed(override(name="genuine", until=until), at=begun)
+        bodies = {reason: resource(signed(claim, at=begun)) for reason, claim in offers.items()}
+        bodies["Unproven"]["metadata"]["annotations"] = {}
+        bodies["RoleMissing"] = resource(by_groups)
+        bodies["ClaimMismatch"]["metadata"]["annotations"] = resource(moved)["metadata"]["annotations"]
+        for body in bodies.values():
+            cluster.create(body)
+        for reason, claim in offers.items():
+            cluster.until(
+                lambda name=claim.name: "Ready" in cluster.conditions("EmergencyOverride", name, "payments")  # type: ignore[misc]
+            )
+            ready = cluster.conditions("EmergencyOverride", claim.name, "payments")["Ready"]
+            assert (ready["status"], ready["reason"]) == ("False", reason)
+        assert operator.vitals.published == 1
