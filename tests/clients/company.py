@@ -99,6 +99,10 @@ CONTEXTS: tuple[dict[str, Any], ...] = (
         {"targetingKey": "user-7", "groups": groups}
         for groups in (7, True, {"beta": "beta"}, "no beta", [None, "beta"], [["beta"]])
     ),
+    *(
+        {"targetingKey": "user-8", "seats": seats}
+        for seats in ("", "many", True, 0, 1e21, [], [50], ["many"], [[50]], {}, {"50": 50}, None)
+    ),
     *({"targetingKey": f"user-{number}", "org": f"org-{number}"} for number in range(10, 18)),
 )
 

@@ -29,6 +29,19 @@ _leaves = st.one_of(
     _names.map(lambda name: {"starts_with": [{"var": name}, ""]}),
     _names.map(lambda name: {"starts_with": [{"var": name}, "x"]}),
     _names.map(lambda name: {"===": [{"+": [{"var": name}]}, {"var": name}]}),
+    _names.map(
+        lambda name: {
+            "and": [
+                {"!": [{"starts_with": [{"var": name}, ""]}]},
+                {"in": [{"var": name}, {"merge": [{"var": name}]}]},
+                {"!": [{"starts_with": [{"cat": [{"var": name}]}, "[object"]}]},
+                {"===": [{"+": [{"var": name}]}, {"var": name}]},
+            ]
+        }
+    ),
+    st.tuples(_names, _constants).map(
+        lambda it: {"some": [{"merge": [{"var": it[0]}]}, {"===": [{"var": ""}, it[1]]}]}
+    ),
     _names.map(lambda name: {"in": [{"cat": [{"var": name}]}, ["true", "True"]]}),
     st.tuples(_names, _names).map(lambda it: {"===": [{"var": it[0]}, {"var": it[1]}]}),
 )
@@ -64,6 +77,8 @@ def walk(node: Any, data: dict[str, object]) -> object:  # noqa: ANN401 (JSON)
                 if truthy(walk(condition, data)):
                     return walk(consequence, data)
             return walk(arguments[-1], data) if len(arguments) % 2 else None
+        case "some":
+            return any(truthy(walk(arguments[1], {"": member})) for member in walk(arguments[0], data))  # type: ignore[attr-defined]  # what `merge` gives
         case _:
             return _simple(operator, [walk(argument, data) for argument in arguments])
 
@@ -76,6 +91,8 @@ def _simple(operator: str, values: list[Any]) -> object:
             return strict_equal(*values) is (operator == "===")
         case "in":
             return any(strict_equal(values[0], member) for member in values[1])
+        case "merge":
+            return values[0] if isinstance(values[0], list) else values
         case "starts_with":
             return values[0].startswith(values[1]) if isinstance(values[0], str) else None
         case "+":
@@ -83,7 +100,7 @@ def _simple(operator: str, values: list[Any]) -> object:
             return values[0] if number else float("nan")
         case _:
             shown = {None: "", True: "true", False: "false"}
-            value = values[0]
+            value = values[0] if not isinstance(values[0], dict) else "[object Object]"
             return shown[value] if value is None or isinstance(value, bool) else f"{value}"
 
 

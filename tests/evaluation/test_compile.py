@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 X: dict[str, Any] = {"var": "x"}
 TEXT: dict[str, Any] = {"starts_with": [X, ""]}
 NUMBER: list[Any] = [
+    {"!": [TEXT]},
+    {"in": [X, {"merge": [X]}]},
+    {"!": [{"starts_with": [{"cat": [X]}, "[object"]}]},
     {"===": [{"+": [X]}, X]},
     {"!": [{"in": [{"cat": [X]}, ["true", "false", "True", "False"]]}]},
 ]
@@ -35,11 +38,11 @@ NOW: dict[str, Any] = {"var": "$flagd.timestamp"}
 EMITTED: list[tuple[ResolvedCondition, Any]] = [
     (Test(("x",), "eq", "acme"), {"===": [X, "acme"]}),
     (Test(("x",), "eq", 5), {"===": [X, 5]}),
-    (Test(("x",), "eq", 1), {"and": [{"===": [X, 1]}, NUMBER[1]]}),
+    (Test(("x",), "eq", 1), {"and": [{"===": [X, 1]}, NUMBER[-1]]}),
     (Test(("x",), "eq", True), {"and": [{"===": [X, True]}, {"in": [{"cat": [X]}, ["true", "True"]]}]}),
     (Test(("x",), "ne", "acme"), {"and": [TEXT, {"!==": [X, "acme"]}]}),
     (Test(("x",), "in", ("a", "b")), {"in": [X, ["a", "b"]]}),
-    (Test(("x",), "in", ("a", 0)), {"or": [{"in": [X, ["a"]]}, {"and": [{"===": [X, 0]}, NUMBER[1]]}]}),
+    (Test(("x",), "in", ("a", 0)), {"or": [{"in": [X, ["a"]]}, {"and": [{"===": [X, 0]}, NUMBER[-1]]}]}),
     (Test(("x",), "notIn", ("a", "b")), {"and": [TEXT, {"!": [{"in": [X, ["a", "b"]]}]}]}),
     (Test(("x",), "notIn", (5, 6)), {"and": [*NUMBER, {"!": [{"in": [X, [5, 6]]}]}]}),
     (Test(("x",), "lt", 18), {"and": [*NUMBER, {"<": [X, 18]}]}),

@@ -1,15 +1,16 @@
 """Resolved flags as JSONLogic that every evaluator reads alike (compat.md, "Compiling conditions").
 
 ``==``, ``in``, ``<`` and their like convert what they compare, each evaluator in its own way; so a guard goes before
-them, made of what all agree on: ``starts_with`` with an empty text holds for texts, a number is its own sum, and
-``cat`` tells booleans from 1 and 0 where Python does not.
+them, made of what all agree on: ``starts_with`` with an empty text holds for texts, a number is its own sum (which is
+an error for texts, lists and objects in JavaScript's flagd, so these go first), and ``cat`` tells booleans from 1 and 0
+where Python does not.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from flagseal.evaluation.codegen.comparisons import BOOLEAN_TEXTS
+from flagseal.evaluation.codegen.comparisons import BOOLEAN_TEXTS, OBJECT_TEXT
 from flagseal.evaluation.codegen.data import INJECTED
 from flagseal.evaluation.form import read_constraint
 from flagseal.evaluation.resolved import Granted, ResolvedSplit, Served, Window
@@ -178,7 +179,13 @@ def _is_number(value: Json) -> list[Json]:
     own_sum: Json = {"===": [{"+": [value]}, value]}
     booleans: list[Json] = [*BOOLEAN_TEXTS]
     told: Json = {"in": [{"cat": [value]}, booleans]}
-    return [own_sum, {"!": [told]}]
+    # To some, a sum over anything but numbers is an error: no text, no list (none is its own member), no object.
+    summable: list[Json] = [
+        {"!": [_is_text(value)]},
+        {"in": [value, {"merge": [value]}]},
+        {"!": [{"starts_with": [{"cat": [value]}, OBJECT_TEXT]}]},
+    ]
+    return [*summable, own_sum, {"!": [told]}]
 
 
 def _is_boolean(value: Json, which: bool) -> Json:  # noqa: FBT001 (it is a boolean that is meant)
@@ -190,7 +197,7 @@ def _equal(value: Json, operand: Json) -> Json:
         return _is_boolean(value, operand)
     if operand in (0, 1):
         # Where Python evaluates, true is 1: the texts tell them apart.
-        return {"and": [{"===": [value, operand]}, _is_number(value)[1]]}
+        return {"and": [{"===": [value, operand]}, _is_number(value)[-1]]}
     return {"===": [value, operand]}
 
 

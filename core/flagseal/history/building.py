@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from flagseal.model.canonical import Json
     from flagseal.model.document import Document
 
-COMPILER: Final = 2
+COMPILER: Final = 3
 """Raised whenever the same head gives other bytes than before (docs/adr/0051-compilers-differ.md)."""
 
 HEAD_PATH = "_repository/head.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from flagseal.evaluation.codegen.comparisons import without_guards_of_sums
 from flagseal.evaluation.codegen.entitlement import grants_of
 from flagseal.evaluation.codegen.writer import (
     ALWAYS,
@@ -77,7 +78,7 @@ def _if_statements(writer: Writer, pairs: Sequence[tuple[object, object]], other
 def _and(writer: Writer, arguments: Sequence[object], site: Site) -> Test:
     tests: list[Test] = []
     here = site
-    for argument in arguments:
+    for argument in without_guards_of_sums(arguments):
         tests.append(writer.test(argument, here))
         here = tests[-1].yes
     if not tests:
