@@ -4,7 +4,8 @@
 
     API server ─events─► Watcher ─► Inventory ─► ClusterSource ─► Engine ─► store
                                         │                            │
-                                        └──────► Reporter ◄──────────┘ ─► StatusWriter ─► API server
+                                        ├──────► Reporter ◄──────────┤ ─► StatusWriter ─► API server
+                                        └──────► GitDelivery ◄───────┘ ─► API server
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from flagseal.model.errors import FlagsealError
 from flagseal_operator.cluster_source import ClusterSource
 from flagseal_operator.emergency_source import KINDS, ClusterEmergencies
 from flagseal_operator.engine import Engine
+from flagseal_operator.git_delivery import GitDelivery
 from flagseal_operator.inventory import Inventory
 from flagseal_operator.kube import Kube
 from flagseal_operator.runner import Runner
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from flagseal.approval.trust import Trust
     from flagseal.snapshot.publish import Publisher
     from flagseal_operator.engine import Step
+    from flagseal_operator.git_delivery import GitOptions
 
 _LOG: Final = logging.getLogger("flagseal.operator")
 SYNC_SECONDS: Final = 120.0
@@ -81,6 +84,7 @@ class Active:
         trust: What ``trust.json`` says.
         namespaces: Where to look; none for the whole cluster.
         clock: Gives the time in UTC.
+        git: Where the git source works; None to leave FlagRepositories alone.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class Active:
         *,
         namespaces: Sequence[str] = (),
         clock: Callable[[], datetime] = _utc_now,
+        git: GitOptions | None = None,
     ) -> None:
         self.inventory = Inventory()
         self.kube = Kube.of(configure())
@@ -102,6 +107,7 @@ class Active:
         self._writer = StatusWriter(self.kube, self.inventory, clock)
         self._watcher = Watcher(configure, self.kube, self.inventory, namespaces=namespaces, told=self._wake)
         self._runner = Runner(self.engine, watch=self._watched, stepped=self._stepped, failed=self._failed)
+        self._git = GitDelivery(self.kube, self.inventory, trust, self._writer, git, clock) if git else None
         self._last: Step | None = None
         self._started = time.perf_counter()
         self._vitals = Vitals()
@@ -115,9 +121,13 @@ class Active:
         self._watcher.start()
         self._writer.start()
         self._runner.start()
+        if self._git is not None:
+            self._git.start()
 
     def stop(self) -> None:
         """Let the step under way end, and stop."""
+        if self._git is not None:
+            self._git.stop()
         self._runner.stop()
         self._watcher.stop()
         self._writer.stop()
@@ -147,6 +157,8 @@ class Active:
     def _stepped(self, step: Step) -> None:
         took = time.perf_counter() - self._started
         self._last = step
+        if self._git is not None:
+            self._git.wake(step.head)
         missing = self._report(step, None)
         self._vitals = Vitals(
             step.published.version,
@@ -167,6 +179,8 @@ class Active:
         )
         if self._last is not None:
             self._report(self._last, error)
+        elif self._git is not None and error.code == "GenesisMissing":
+            self._git.wake(None)
 
     def _report(self, step: Step, failure: FlagsealError | None) -> int:
         """Compute what is to be said after a step, and have it written; say what is missing."""

@@ -82,6 +82,15 @@ class Clone:
             self._repository = FlagRepository(self.path)
         return self._repository
 
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever fetched."""
+        return (self.path / "fetched").exists()
+
+    def state(self) -> str:
+        """Give a text that changes when the branch or any note moves; costs one call of git."""
+        return self.repository.git.text("for-each-ref", "--format=%(objectname) %(refname)")
+
     def fetch(self, seconds: float = FETCH_SECONDS) -> None:
         """Fetch the branch and the notes; the branch goes where the remote has it, which says nothing about trust.
 
@@ -95,6 +104,7 @@ class Clone:
         specs = (f"+{self._ref}:{self._ref}", f"+{NOTES_REF}*:refs/notes/origin/flagseal*")
         options = ("--quiet", "--no-tags", "--no-auto-gc", "--no-write-fetch-head", "--no-recurse-submodules")
         self._run(seconds, f"--git-dir={self.path}", "fetch", *options, "--", self._url, *specs)
+        (self.path / "fetched").touch()
 
     def _run(self, seconds: float, *words: str) -> None:
         settings, environment = self._access()

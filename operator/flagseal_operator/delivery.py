@@ -32,13 +32,11 @@ class Action:
         verb: ``renew`` deletes and creates, for what nobody can change.
         ref: The resource.
         body: What it is to be; None where it goes.
-        version: The resource version that was seen; what is newer is looked at again first.
     """
 
     verb: Verb
     ref: Ref
     body: Mapping[str, Any] | None = field(default=None, repr=False)
-    version: str | None = None
 
     def __str__(self) -> str:
         return f"{self.verb} {self.ref}"
@@ -90,7 +88,7 @@ def carrier_actions(bodies: Iterable[Mapping[str, Any]], inventory: Inventory) -
         if seen is None:
             yield Action("create", ref, body)
         elif not _carries(seen, wanted):
-            yield Action("renew", ref, body, seen.version)
+            yield Action("renew", ref, body)
 
 
 def resource_actions(head: Head, inventory: Inventory) -> Iterator[Action]:
@@ -106,11 +104,11 @@ def resource_actions(head: Head, inventory: Inventory) -> Iterator[Action]:
         seen = inventory.get(ref)
         if document.is_tombstone:
             if seen is not None:
-                yield Action("delete", ref, None, seen.version)
+                yield Action("delete", ref)
         elif seen is None:
             yield Action("create", ref, resource_of(document))
         elif seen.digest != document.digest:
-            yield Action("replace", ref, resource_of(document), seen.version)
+            yield Action("replace", ref, resource_of(document))
 
 
 def _carries(seen: Seen, wanted: Carried) -> bool:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from flagseal.snapshot.store import Store
     from flagseal_operator.active import Vitals
+    from flagseal_operator.git_delivery import GitOptions
     from flagseal_operator.lease import Terms
 
 _LOG: Final = logging.getLogger("flagseal.operator")
@@ -55,6 +56,7 @@ class Options:
         namespaces: Where to look; none for the whole cluster.
         host: Where health is told.
         port: The same; 0 takes a free one.
+        git: Where the git source works; None to leave FlagRepositories alone.
     """
 
     store: Store
@@ -66,6 +68,7 @@ class Options:
     namespaces: tuple[str, ...] = ()
     host: str = "127.0.0.1"
     port: int = 0
+    git: GitOptions | None = None
 
 
 @dataclass
@@ -118,7 +121,7 @@ class Process:
         trust = trusted(options.store, options.root).trust
         marks = LeaseMarks(LeaseApi(options.configure(), *options.lease))
         publisher = Publisher(options.store, options.root, options.online(), marks=marks)
-        active = Active(options.configure, publisher, trust, namespaces=options.namespaces)
+        active = Active(options.configure, publisher, trust, namespaces=options.namespaces, git=options.git)
         # Set before it starts, so that a start that fails half-way is undone.
         self.active = active
         active.start()

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from flagseal.snapshot.keys import signer_among
 from flagseal.snapshot.stores import open_store
 from flagseal_cli.console import note
 from flagseal_operator.election import unique_identity
+from flagseal_operator.git_delivery import GitOptions
 from flagseal_operator.health import PORT
 from flagseal_operator.kube import configuration
 from flagseal_operator.lease import Terms
@@ -58,6 +60,14 @@ def operator_command() -> None:
 @click.option("--kubeconfig", type=click.Path(path_type=Path, exists=True, dir_okay=False), envvar="KUBECONFIG")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where /healthz, /readyz and /metrics answer.")
 @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True)
+@click.option(
+    "--work", type=click.Path(path_type=Path, file_okay=False), help="Where clones lie. Default: a temporary folder."
+)
+@click.option(
+    "--credentials",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of the Secrets that FlagRepositories name, each mounted as a folder of its name.",
+)
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def run_command(  # noqa: PLR0913 (one argument an option)
     *,
@@ -71,6 +81,8 @@ def run_command(  # noqa: PLR0913 (one argument an option)
     kubeconfig: Path | None,
     host: str,
     port: int,
+    work: Path | None,
+    credentials: Path | None,
     log_format: str,
 ) -> None:
     """Watch, build, sign, publish, report; stand by while another operator is active. Stops with SIGTERM."""
@@ -94,6 +106,7 @@ def run_command(  # noqa: PLR0913 (one argument an option)
             namespaces=namespaces,
             host=host,
             port=port,
+            git=GitOptions(work or Path(tempfile.mkdtemp(prefix="flagseal-clones-")), credentials),
         )
     )
     for number in (signal.SIGINT, signal.SIGTERM):
