@@ -73,6 +73,17 @@ def test_in_process_providers_that_hash_otherwise_differ_in_splits_alone(
             assert theirs.metadata["bucketing"] == bucketing
 
 
+def test_javascripts_flagd_core_hashes_ascii_alone_as_others_do(v2: Served, request: pytest.FixtureRequest) -> None:
+    """Named here and in the guide, so that we learn when it is repaired: it takes no UTF-8 of the rest."""
+
+    def asked(prefix: str) -> list[Question]:
+        return [Question("split", fallback=False, context={"targetingKey": f"{prefix}-{n}"}) for n in range(30)]
+
+    with connected("node-flagd", v2.at, request) as client:
+        assert differences(client, v2, asked("strasse")) == {}
+        assert set(differences(client, v2, asked("straße"))) == {"split"}
+
+
 def test_a_compiled_document_is_a_file_that_flagds_provider_takes(v3: Served, tmp_path: Path) -> None:
     """As `flagseal compile` writes it, for programs that get their flags by file; and they follow it."""
     assert v3.client.current is not None
