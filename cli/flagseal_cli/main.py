@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "import": ("exchange", "Take flags over from files of flagd or of the OpenFeature operator."),
     "init": ("init", "Write a flag repository."),
     "operator": ("operator", "Turn the resources of a cluster into signed snapshots."),
+    "override": ("override", "Break-glass: roll a flag back to its safe variant, for a limited time."),
     "plan": ("plan", "What a change does, who must approve it, and when it may take effect."),
     "policy": ("policy", "Test what the policies decide."),
     "relay": ("relay", "Verify what a store or another relay has, and answer applications from it."),

@@ -77,6 +77,11 @@ class DataFolder:
         return self.path / "marks.json"
 
     @property
+    def emergencies(self) -> Path:
+        """Folder of the claims that ``flagseal override`` leaves for ``flagseal up``."""
+        return self.path / "emergencies"
+
+    @property
     def lock(self) -> Path:
         """Held by the one process that publishes."""
         return self.path / "up.lock"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
 from flagseal.emergency import Offer, Proof, parse_claim
+from flagseal.model.canonical import sha256_digest
 from flagseal.model.document import API_VERSION
 from flagseal.model.errors import ApprovalError
 from flagseal_operator.resources import NAMESPACED, Ref
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from flagseal_operator.inventory import Inventory
@@ -79,20 +81,23 @@ class FolderEmergencies:
         self._folder = folder
 
     def fingerprint(self) -> str:
-        """Give a value that changes whenever a file does."""
-        return "|".join(f"{path.name}:{path.stat().st_mtime_ns}" for path in self._files())
+        """Give a value that changes whenever a file comes, goes or changes."""
+        return sha256_digest(b"".join(path.name.encode() + b"\0" + data + b"\0" for path, data in self._files()))
 
     def offers(self) -> Sequence[Offer]:
         """Give every claim that can be read."""
         found = []
-        for path in self._files():
+        for _, data in self._files():
             try:
-                body = yaml.safe_load(path.read_bytes())
+                body = yaml.safe_load(data)
                 if isinstance(body, dict) and body.get("apiVersion") == API_VERSION:
                     found.append(read_offer(body))
-            except (yaml.YAMLError, ValueError, RecursionError, OSError, ApprovalError):
+            except (yaml.YAMLError, ValueError, RecursionError, ApprovalError):
                 continue
         return found
 
-    def _files(self) -> list[Path]:
-        return sorted(it for it in self._folder.glob("*.yaml") if it.is_file() and it.stat().st_size <= _LARGEST_FILE)
+    def _files(self) -> Iterator[tuple[Path, bytes]]:
+        for path in sorted(self._folder.glob("*.yaml")):
+            with contextlib.suppress(OSError):  # it may go while it is looked at
+                if path.is_file() and path.stat().st_size <= _LARGEST_FILE:
+                    yield path, path.read_bytes()

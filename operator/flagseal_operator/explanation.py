@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flagseal.evaluation import Evaluation, FlagSet
+from flagseal.evaluation.compile import switched_off
 from flagseal.evaluation.resolve import resolve_flag
 from flagseal.evaluation.trace import Line, trace
 from flagseal.model.canonical import sha256_digest
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from flagseal.emergency import Standing
     from flagseal.history import Build, Head
     from flagseal.model.canonical import Json
     from flagseal.policy.state import State
@@ -50,6 +52,7 @@ class Explanation:
         lines: The rules in order, and what each did.
         flags_digest: Of the published flagd document.
         origins: The definition's first, then those of the documents it refers to.
+        overrides: Those by which everyone is served the safe variant, whatever the rules say.
     """
 
     flag: str
@@ -60,6 +63,7 @@ class Explanation:
     lines: tuple[Line, ...]
     flags_digest: str
     origins: tuple[Origin, ...]
+    overrides: tuple[Standing, ...] = ()
 
 
 def explain(
@@ -89,6 +93,13 @@ def explain(
     flag = _find(documents, head, reference, environment, now)
     definition = documents.catalogue.flags[flag]
     resolved = resolve_flag(definition, environment, documents.catalogue)
+    incident = build.basis.rolled_back.get(flag)
+    if incident is None:
+        meant = resolved
+        overrides: tuple[Standing, ...] = ()
+    else:
+        meant = resolve_flag(switched_off(definition, environment), environment, documents.catalogue)
+        overrides = tuple(it for it in build.emergencies.holding(build.as_of) if it.claim.incident == incident)
     bucketing = head.policies.environments[environment].bucketing
     published = build.files[f"{definition.namespace}/flags.json"]
     flag_set = FlagSet.load(published, bucketing=bucketing, clock=now.timestamp)
@@ -100,12 +111,13 @@ def explain(
         environment=environment,
         context=context,
         evaluation=flag_set.evaluate(definition.key, dict(context)),
-        lines=trace(resolved, context, bucketing=bucketing, clock=now.timestamp),
+        lines=trace(meant, context, bucketing=bucketing, clock=now.timestamp),
         flags_digest=sha256_digest(published),
         origins=tuple(
             Origin(subject, documents[subject].digest, approvals[subject], trail.approved(approvals[subject]))
             for subject in subjects
         ),
+        overrides=overrides,
     )
 
 

@@ -77,6 +77,10 @@ def _lines(told: Explanation, published: PublishedState, git: FlagRepository) ->
     yield ""
     yield f"answer        {json.dumps(answer.value, ensure_ascii=False)} ({answer.variant}), {answer.reason}"
     yield from _rules(told.lines)
+    for standing in told.overrides:
+        claim = standing.claim
+        yield f"← override    {claim.incident}: {claim.flag} rolled back by {standing.person}, {claim.reason}"
+        yield f"{_MARGIN}proven; from {standing.since:{INSTANT}} until {standing.until:{INSTANT}}, not reviewed"
     timestamp = published.chain.timestamp
     freshness = f"{'was fresh' if published.stale else 'fresh'} until {timestamp.expires:{INSTANT}}"
     yield f"← snapshot    {published.chain.version}, head {published.head.sequence}; {freshness}"
@@ -148,6 +152,7 @@ def _json(told: Explanation, published: PublishedState) -> dict[str, object]:
             {"name": line.name, "when": line.when, "serves": line.serves, "holds": line.holds, "answers": line.answers}
             for line in told.lines
         ],
+        "overrides": [{**it.body(), "person": it.person, "until": it.until} for it in told.overrides],
         "snapshot": {
             "version": published.chain.version,
             "sequence": published.head.sequence,

@@ -10,11 +10,12 @@ from flagseal.repository import FlagRepository
 from flagseal_cli.console import print_json
 from flagseal_cli.options import data_option, environment_option, format_option, repo_option
 from flagseal_cli.published import PublishedState, published_state
-from flagseal_cli.render import approval_lines, change_lines, missing_lines, pending_lines
+from flagseal_cli.render import INSTANT, approval_lines, change_lines, missing_lines, pending_lines
 from flagseal_cli.workspace import data_folder, find_repository
 from flagseal_operator.standing import Standing, standing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -46,6 +47,8 @@ def _print(published: PublishedState, tip: Standing) -> None:
     if waiting:
         click.echo("Accepted, and waiting for its time:")
         click.echo("\n".join(waiting))
+    for line in _emergencies(published):
+        click.echo(line)
     if tip.settled:
         click.echo(f"{published.trust.ref.removeprefix('refs/heads/')}: nothing waits for approval")
         return
@@ -62,6 +65,17 @@ def _print(published: PublishedState, tip: Standing) -> None:
         click.echo(line)
 
 
+def _emergencies(published: PublishedState) -> Iterator[str]:
+    """List what was overridden and is remembered: until somebody else has looked at it, it shows in every report."""
+    found = [it for it in published.build.emergencies.standings if it.claim.ends is None]
+    if found:
+        yield "Break-glass, not reviewed:"
+    for it in found:
+        state = "active until" if it.holds(published.now) else "ended"
+        yield f"  {it.claim.flag}: rolled back by {it.person} for {it.claim.incident}, {state} {it.until:{INSTANT}}"
+        yield f"    {it.claim.reason}"
+
+
 def _json(published: PublishedState, tip: Standing) -> dict[str, object]:
     head = published.head
     decision = tip.acceptance.decision if tip.acceptance else None
@@ -74,6 +88,10 @@ def _json(published: PublishedState, tip: Standing) -> dict[str, object]:
         "waiting": [
             {"sequence": entry.sequence, "effectiveFrom": entry.effective_from, "subjects": sorted(entry.before)}
             for entry in head.waiting(published.trust.environment, published.now)
+        ],
+        "overrides": [
+            {**it.body(), "person": it.person, "until": it.until, "active": it.holds(published.now)}
+            for it in published.build.emergencies.standings
         ],
         "tip": {
             "commit": tip.commit,

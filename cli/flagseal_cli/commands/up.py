@@ -26,6 +26,7 @@ from flagseal_cli.locking import alone_in
 from flagseal_cli.options import data_option
 from flagseal_cli.tour import demo_tour, repository_tour
 from flagseal_cli.workspace import DataFolder, data_folder, find_repository
+from flagseal_operator.emergency_source import FolderEmergencies
 from flagseal_operator.engine import Engine
 from flagseal_operator.git_source import GitSource
 from flagseal_operator.runner import Runner
@@ -86,7 +87,8 @@ def up_command(
         store = DirectoryStore(folder.store)
         publisher = Publisher(store, folder.read_root(), open_online_key(folder), marks=FileMarks(folder.marks))
         source = GitSource(git, founded.trust)
-        engine = Engine(source, publisher, founded.trust)
+        emergencies = FolderEmergencies(folder.emergencies)
+        engine = Engine(source, publisher, founded.trust, emergencies=emergencies)
         if listener is None:
             step = engine.step()
             if step.held is not None:
@@ -95,7 +97,11 @@ def up_command(
             return
         with SnapshotClient(folder.cache, store, folder.read_root()) as client:
             relay = Relay(client, files=store)
-            runner = Runner(engine, watch=source.fingerprint, stepped=lambda _: relay.notify())
+
+            def watched() -> str:
+                return f"{source.fingerprint()} {emergencies.fingerprint()}"
+
+            runner = Runner(engine, watch=watched, stepped=lambda _: relay.notify())
             with Server(relay, listener) as server:
                 server.start()
                 if sync is not None:

@@ -30,6 +30,20 @@ def sign_with_ssh_keygen(payload: bytes, key_path: Path) -> Signature:
     Returns:
         The signature, under the key's fingerprint.
     """
+    return ssh_sign(Envelope(payload).pae, APPROVAL_NAMESPACE, key_path)
+
+
+def ssh_sign(message: bytes, namespace: str, key_path: Path) -> Signature:
+    """Sign bytes with an SSH key, for one purpose.
+
+    Args:
+        message: What is signed.
+        namespace: The purpose; a signature counts for no other.
+        key_path: As for :func:`sign_with_ssh_keygen`.
+
+    Raises:
+        ApprovalError: ``SigningFailed``, with what ssh-keygen said.
+    """
     if shutil.which("ssh-keygen") is None:
         raise ApprovalError(
             "ssh-keygen is not on the PATH.", code="SigningFailed", remedy="Install the OpenSSH client."
@@ -38,10 +52,9 @@ def sign_with_ssh_keygen(payload: bytes, key_path: Path) -> Signature:
         raise ApprovalError(
             f"{key_path}: no such key.", code="SigningFailed", remedy="Name the file of your SSH key with --key."
         )
-    pae = Envelope(payload).pae
     done = subprocess.run(
-        ["ssh-keygen", "-Y", "sign", "-n", APPROVAL_NAMESPACE, "-f", str(key_path.absolute())],
-        input=pae,
+        ["ssh-keygen", "-Y", "sign", "-n", namespace, "-f", str(key_path.absolute())],
+        input=message,
         capture_output=True,
         check=False,
     )
@@ -54,7 +67,7 @@ def sign_with_ssh_keygen(payload: bytes, key_path: Path) -> Signature:
         )
     binary = unarmour(done.stdout)
     signature = parse_sshsig(binary)
-    if not signature.verifies(pae, APPROVAL_NAMESPACE):
+    if not signature.verifies(message, namespace):
         raise ApprovalError(f"{key_path}: the signature made does not verify.", code="SigningFailed")
     return Signature(signature.key.fingerprint, binary)
 

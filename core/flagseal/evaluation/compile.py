@@ -139,14 +139,15 @@ def _part(
     key = (catalogue.fingerprint(definition.reference), definition.reference, environment, approval, incident)
     part = _memory.get(key)
     if part is None:
-        meant = definition if incident is None else _switched_off(definition, environment)
+        meant = definition if incident is None else switched_off(definition, environment)
         flag = compile_flag(resolve_flag(meant, environment, catalogue), meant, approval, incident)
         part = canonical_json(definition.key) + b":" + canonical_json(flag)
         _memory.keep(key, part)
     return part
 
 
-def _switched_off(definition: FlagDefinition, environment: str) -> FlagDefinition:
+def switched_off(definition: FlagDefinition, environment: str) -> FlagDefinition:
+    """Give a flag as if one of its environments said ``off: true``."""
     section = replace(definition.environments[environment], off=True)
     return replace(definition, environments={**definition.environments, environment: section})
 

@@ -1,0 +1,130 @@
+"""``flagseal override``: break-glass, signed with one's own key, so that it works while everything else is down."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import yaml
+
+from flagseal.approval.signing import ssh_sign
+from flagseal.emergency import EMERGENCY_NAMESPACE, parse_claim, payload_of, verify
+from flagseal.model.document import API_VERSION
+from flagseal.model.errors import UsageError
+from flagseal.model.instants import parse_duration
+from flagseal_cli.console import note
+from flagseal_cli.options import data_option, environment_option, repo_option
+from flagseal_cli.published import published_state
+from flagseal_cli.workspace import data_folder, find_repository, person_key
+from flagseal_operator.emergency_source import PROOF_ANNOTATION
+
+if TYPE_CHECKING:
+    from flagseal.emergency import Claim, Proof
+    from flagseal_cli.workspace import DataFolder
+
+_KIND = "EmergencyOverride"
+
+
+class _Duration(click.ParamType[timedelta]):
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:  # noqa: ANN401 (click's)
+        try:
+            return timedelta(seconds=parse_duration(str(value)))
+        except (ValueError, KeyError, IndexError, OverflowError):
+            self.fail(f"{value!r} is no duration like 30m or 2h", param, ctx)
+
+
+@click.command("override")
+@click.argument("flag", metavar="NAMESPACE/FLAG")
+@click.option("--action", type=click.Choice(["rollback"]), default="rollback", help="What happens to it.")
+@click.option("--incident", required=True, help="The incident, as your incident system calls it.")
+@click.option("--reason", required=True, help="Why, in words for whoever reviews it.")
+@click.option("--for", "length", type=_Duration(), default="1h", show_default=True, help="How long: 30m, 2h.")
+@click.option("--end", "ends", metavar="NAME", help="End the override of this name, in place of starting one.")
+@click.option("--as", "person", required=True, metavar="PERSON", help="Who you are in policies/organisation.yaml.")
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Your SSH key: a private one, or the public half of one in your agent. Default: .flagseal/keys/PERSON.",
+)
+@click.option(
+    "--output",
+    type=click.Choice(["yaml", "up"]),
+    default="yaml",
+    show_default=True,
+    help="Print the resource, for kubectl apply -f -; or hand it to `flagseal up`.",
+)
+@environment_option
+@repo_option
+@data_option
+def override_command(  # noqa: PLR0913 (the options of a command)
+    flag: str,
+    *,
+    action: str,
+    incident: str,
+    reason: str,
+    length: timedelta,
+    ends: str | None,
+    person: str,
+    key: Path | None,
+    output: str,
+    environment: str | None,
+    repo: Path | None,
+    data: Path | None,
+) -> None:
+    """Serve the safe variant of NAMESPACE/FLAG to everyone, for a limited time, on your own word.
+
+    You must hold the role flag-emergency-override. Nothing else is possible: no other variant, no change of policy. It
+    ends by itself into what git holds by then, and somebody else has to review it.
+    """
+    repository = find_repository(repo)
+    folder = data_folder(repository, environment, data)
+    published = published_state(folder)
+    now = datetime.now(UTC).replace(microsecond=0)
+    namespace, _, name = flag.partition("/")
+    if f"{namespace}/{name}" not in published.head.documents.catalogue.flags:
+        raise UsageError(f"{flag}: there is no such flag", code="UnknownFlag", remedy="Write it as NAMESPACE/FLAG.")
+    spec: dict[str, Any] = {"flag": name, "environment": published.trust.environment, "incident": incident}
+    spec |= {"reason": reason}
+    spec |= {"ends": ends} if ends is not None else {"action": action, "until": _written(now + length)}
+    claim = parse_claim(_KIND, namespace, f"{name[:48].rstrip('-')}-{secrets.token_hex(4)}", spec)
+    unsigned = payload_of(claim, published.trust.repository_id, at=now, nonce=secrets.token_hex(16))
+    proof = unsigned.with_signature(ssh_sign(unsigned.pae, EMERGENCY_NAMESPACE, person_key(repository, person, key)))
+    # Decided as everybody will: what would be refused is not even written.
+    proven = verify(claim, proof, published.head.policies.organisation, published.trust, taken_at=now)
+    if proven.person != person:
+        raise UsageError(f"this key is {proven.person}’s, not {person}’s", code="WrongKey", remedy="Name yours: --key.")
+    text = yaml.safe_dump(_resource(claim, proof), sort_keys=False, allow_unicode=True)
+    if output == "yaml":
+        click.echo(text, nl=False)
+        return
+    _hand_over(folder, claim, text)
+    what = f"ends {ends}" if ends is not None else f"rolls {flag} back until {proven.until:%H:%M:%S UTC}"
+    note(f"{claim.name} {what}, as soon as `flagseal up` sees it.")
+
+
+def _hand_over(folder: DataFolder, claim: Claim, text: str) -> None:
+    folder.emergencies.mkdir(exist_ok=True)
+    path = folder.emergencies / f"{claim.namespace}.{claim.name}.yaml"
+    beside = path.with_suffix(".new")
+    beside.write_text(text, "utf-8")
+    beside.replace(path)
+
+
+def _resource(claim: Claim, proof: Proof) -> dict[str, Any]:
+    annotations = {PROOF_ANNOTATION: json.dumps(proof.body(), separators=(",", ":"))}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": claim.kind,
+        "metadata": {"name": claim.name, "namespace": claim.namespace, "annotations": annotations},
+        "spec": json.loads(claim.spec),
+    }
+
+
+def _written(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
