@@ -25,6 +25,7 @@ EXIT_INTERRUPTED: Final = 130
 COMMANDS: Final = {
     "approvals": ("approvals", "What a revision needs, who gave it, and what is missing."),
     "approve": ("approve", "Approve a revision with your own SSH key."),
+    "cluster": ("cluster", "Ask and feed a cluster: what `status`, `explain` and the git source do."),
     "compile": ("evaluate", "Turn definitions into flagd documents."),
     "eval": ("evaluate", "Evaluate one flag from the working tree."),
     "explain": ("explain", "Prove an answer: rule, snapshot, statement, people, policy, commit."),

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from flagseal.approval.trust import Trust
     from flagseal.history import Build, Head
     from flagseal.snapshot.chain import Chain
+    from flagseal.snapshot.marks import Mark
+    from flagseal.snapshot.store import Store
     from flagseal_cli.workspace import DataFolder
 
 
@@ -52,14 +54,26 @@ def published_state(data: DataFolder) -> PublishedState:
         UsageError: Nothing was founded there.
         SnapshotError: It does not verify, or nothing is published yet.
     """
-    root, store, now = data.read_root(), DirectoryStore(data.store), datetime.now(UTC)
-    live = read_live(store, root, FileMarks(data.marks).read(), now=now)
-    if live.chain is None or live.content is None:
+    found = stored_state(DirectoryStore(data.store), data.read_root(), FileMarks(data.marks).read())
+    if found is None:
         raise SnapshotError(
             f"{data.store}: nothing is published yet",
             code="NothingPublished",
             remedy="Start `flagseal up`; it publishes what is approved.",
         )
+    return found
+
+
+def stored_state(store: Store, root: bytes, marks: Mark) -> PublishedState | None:
+    """Verify what a store has; None if nothing is published in it yet.
+
+    Raises:
+        SnapshotError: It does not verify.
+    """
+    now = datetime.now(UTC)
+    live = read_live(store, root, marks, now=now)
+    if live.chain is None or live.content is None:
+        return None
 
     def read(name: str) -> bytes | None:
         stored = store.get(name)

@@ -64,13 +64,25 @@ def explain_command(
             remedy="Run `flagseal up --environment` for it, or name its folder with --data.",
         )
     told = explain(published.head, published.build, published.trail, flag, context, now=published.now)
+    print_explanation(told, published, FlagRepository(repository), style)
+
+
+def print_explanation(told: Explanation, published: PublishedState, git: FlagRepository | None, style: str) -> None:
+    """Print an explanation.
+
+    Args:
+        told: It.
+        published: From what it was made.
+        git: Knows the commits' messages, where there is a clone.
+        style: ``text`` or ``json``.
+    """
     if style == "json":
         print_json(_json(told, published))
         return
-    click.echo("\n".join(_lines(told, published, FlagRepository(repository))))
+    click.echo("\n".join(_lines(told, published, git)))
 
 
-def _lines(told: Explanation, published: PublishedState, git: FlagRepository) -> Iterator[str]:
+def _lines(told: Explanation, published: PublishedState, git: FlagRepository | None) -> Iterator[str]:
     answer = told.evaluation
     shown = json.dumps(dict(told.context), ensure_ascii=False)
     yield f"{told.flag} in {told.environment}, for {shown}"
@@ -98,7 +110,7 @@ def _rules(lines: tuple[Line, ...]) -> Iterator[str]:
         first = False
 
 
-def _origin(origin: Origin, published: PublishedState, git: FlagRepository) -> Iterator[str]:
+def _origin(origin: Origin, published: PublishedState, git: FlagRepository | None) -> Iterator[str]:
     yield f"← document    {origin.subject}"
     yield f"{_MARGIN}{origin.digest}"
     if origin.approved is None:
@@ -109,7 +121,7 @@ def _origin(origin: Origin, published: PublishedState, git: FlagRepository) -> I
     yield from _statement(origin.approved, git)
 
 
-def _statement(approved: Approved, git: FlagRepository) -> Iterator[str]:
+def _statement(approved: Approved, git: FlagRepository | None) -> Iterator[str]:
     statement = approved.entry.envelope.statement
     yield f"← statement   {statement.sequence} ({statement.id[:12]}), accepted {approved.accepted_at:{INSTANT}}"
     people = approved.before.policies.organisation.people
@@ -127,8 +139,10 @@ def _statement(approved: Approved, git: FlagRepository) -> Iterator[str]:
     yield f"← commit      {statement.commit} {_subject_line(git, statement.commit)}{ticket}".rstrip()
 
 
-def _subject_line(git: FlagRepository, commit: str) -> str:
+def _subject_line(git: FlagRepository | None, commit: str) -> str:
     """Read the first line of a commit's message, where this clone has the commit."""
+    if git is None:
+        return ""
     try:
         return (git.commit(commit).message.splitlines() or [""])[0]
     except FlagsealError:
