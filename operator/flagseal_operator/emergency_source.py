@@ -30,11 +30,16 @@ def read_offer(body: Mapping[str, Any]) -> Offer:
     Raises:
         ApprovalError: ``ClaimMalformed``, ``ProofMalformed``.
     """
-    metadata = body.get("metadata") or {}
-    kind = str(body.get("kind"))
+    metadata = body.get("metadata")
+    kind, name = body.get("kind"), metadata.get("name") if isinstance(metadata, dict) else None
+    if not isinstance(metadata, dict) or not isinstance(kind, str) or not isinstance(name, str):
+        raise ApprovalError(
+            "It has no kind and name.", code="ClaimMalformed", remedy="Write it as `flagseal override`."
+        )
     namespace = metadata.get("namespace") if kind in NAMESPACED else None
-    claim = parse_claim(kind, namespace, str(metadata.get("name")), body.get("spec"))
-    text = (metadata.get("annotations") or {}).get(PROOF_ANNOTATION)
+    claim = parse_claim(kind, None if namespace is None else str(namespace), name, body.get("spec"))
+    annotations = metadata.get("annotations")
+    text = annotations.get(PROOF_ANNOTATION) if isinstance(annotations, dict) else None
     return Offer(claim, None if text is None else Proof.parse(str(text)))
 
 

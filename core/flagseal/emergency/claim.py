@@ -90,7 +90,7 @@ def parse_claim(kind: str, namespace: str | None, name: str, spec: Json) -> Clai
         _refuse(title, f"has other fields than {', '.join(sorted(_FIELDS[kind]))}")
     try:
         data = canonical_json(spec)
-    except (ValueError, RecursionError):
+    except (TypeError, ValueError, RecursionError):
         _refuse(title, "has no canonical form")
     if len(data) > LARGEST_SPEC:
         _refuse(title, f"is larger than {LARGEST_SPEC} bytes")
