@@ -69,8 +69,10 @@ COMPILE = $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3
 HEADER = \# Everything that $(1) installs, pinned with hashes. Made by "make constraints" from pyproject.toml.
 constraints: $(INSTALLED) ## Pin the newest releases that are older than a week
 	$(COMPILE) --extra all --group dev --output-file constraints.txt pyproject.toml >/dev/null
+	$(COMPILE) --extra all --constraints constraints.txt --output-file constraints-image.txt pyproject.toml >/dev/null
 	$(COMPILE) --group bench --constraints constraints.txt --output-file constraints-bench.txt pyproject.toml >/dev/null
 	@printf '%s\n' '$(call HEADER,make)' | cat - constraints.txt > .venv/pins && mv .venv/pins constraints.txt
+	@printf '%s\n' '$(call HEADER,the image)' | cat - constraints-image.txt > .venv/pins && mv .venv/pins constraints-image.txt
 	@printf '%s\n' '$(call HEADER,make bench)' | cat - constraints-bench.txt > .venv/pins && mv .venv/pins constraints-bench.txt
 
 clean: ## Remove everything that make made; never the demo or its keys

@@ -79,7 +79,8 @@ class Runner:
         """
         self._stop.set()
         self._wake.set()
-        self._thread.join(timeout)
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
 
     def _run(self) -> None:
         seen: str | None = None

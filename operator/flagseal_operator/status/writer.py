@@ -46,6 +46,7 @@ class StatusWriter:
             threading.Thread(target=self._run, name=f"flagseal-status-{number}", daemon=True)
             for number in range(threads)
         ]
+        self._said: set[tuple[str, int]] = set()
         self.written = 0
         self.failed = 0
 
@@ -100,8 +101,8 @@ class StatusWriter:
             try:
                 self._kube.write_status(update.ref, update.status)
             except KubeError as error:
+                self._say(update, error)
                 if error.status in _FOR_EVER or pause is None:
-                    _LOG.warning("%s: its status was not written: %s %s", update.ref, error.message, error.remedy)
                     self.failed += 1
                     if error.status not in _FOR_EVER:
                         self._inventory.touch(update.ref)
@@ -110,8 +111,16 @@ class StatusWriter:
                     return
                 continue
             self.written += 1
+            self._said.clear()
             self._tell(update)
             return
+
+    def _say(self, update: Update, error: KubeError) -> None:
+        """Log a failure; one that thousands of statuses meet alike is said once."""
+        kind = (update.ref.kind, error.status)
+        if kind not in self._said:
+            self._said.add(kind)
+            _LOG.warning("%s: its status is not written: %s %s", update.ref, error.message, error.remedy)
 
     def _outdated(self, update: Update, pause: float) -> bool:
         """Wait before the next try; give up if a newer status has come meanwhile, or everything ends."""

@@ -1,0 +1,119 @@
+"""What is deployed: it builds, it asks for no right more than it needs, and it runs as nobody in particular."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from flagseal_operator.resources import PLURALS
+
+OPERATOR = Path(__file__).resolve().parents[2] / "operator"
+OVERLAYS = ("base", "overlays/single", "overlays/ha", "overlays/flux")
+needs_kubectl = pytest.mark.skipif(
+    shutil.which("kubectl") is None, reason="kubectl is not installed: nothing to build with"
+)
+
+
+def built(folder: str) -> list[dict[str, Any]]:
+    """Build a folder with kustomize, as kubectl does."""
+    done = subprocess.run(
+        ["kubectl", "kustomize", str(OPERATOR / "manifests" / folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def of_kind(bodies: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    """Choose by kind."""
+    return [body for body in bodies if body["kind"] == kind and "kustomize" not in body["apiVersion"]]
+
+
+@needs_kubectl
+@pytest.mark.parametrize("folder", OVERLAYS)
+def test_every_pod_is_restricted(folder: str) -> None:
+    """Pod Security's strictest profile, which the namespace enforces, and a root file system that cannot be written."""
+    bodies = built(folder)
+    (namespace,) = of_kind(bodies, "Namespace")
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    for deployment in of_kind(bodies, "Deployment"):
+        pod = deployment["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
+        assert not [volume for volume in pod["volumes"] if "hostPath" in volume]
+        for container in pod["containers"]:
+            context = container["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["readOnlyRootFilesystem"] is True
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert {"startupProbe", "livenessProbe", "readinessProbe", "resources"} <= container.keys()
+
+
+@needs_kubectl
+def test_the_role_is_what_the_design_says_to_the_letter() -> None:
+    """Reading our kinds, writing their statuses, events, one Lease; no Secrets, no definitions, no webhooks."""
+    bodies = built("overlays/ha")
+    (role,) = of_kind(bodies, "ClusterRole")
+    plurals = sorted(PLURALS.values())
+    assert role["rules"] == [
+        {"apiGroups": ["flagseal.dev"], "resources": plurals, "verbs": ["get", "list", "watch"]},
+        {"apiGroups": ["flagseal.dev"], "resources": [f"{it}/status" for it in plurals], "verbs": ["patch"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
+    ]
+    (lease,) = of_kind(bodies, "Role")
+    assert lease["rules"][1] == {
+        "apiGroups": ["coordination.k8s.io"],
+        "resources": ["leases"],
+        "resourceNames": ["flagseal-operator"],
+        "verbs": ["get", "update"],
+    }
+    assert lease["rules"][0]["verbs"] == ["create"]
+
+
+@needs_kubectl
+def test_a_standby_is_there_where_it_is_promised() -> None:
+    """Two replicas apart, of which one may always be taken away; and a single one where the volume is."""
+    (ha,) = of_kind(built("overlays/ha"), "Deployment")
+    assert ha["spec"]["replicas"] == 2
+    assert "podAntiAffinity" in ha["spec"]["template"]["spec"]["affinity"]
+    assert len(of_kind(built("overlays/ha"), "PodDisruptionBudget")) == 1
+    (single,) = of_kind(built("overlays/single"), "Deployment")
+    assert single["spec"]["replicas"] == 1
+    assert single["spec"]["strategy"]["type"] == "Recreate"
+
+
+@needs_kubectl
+def test_every_option_in_the_deployment_is_one_of_the_command() -> None:
+    """Manifests and command do not drift apart."""
+    (deployment,) = of_kind(built("base"), "Deployment")
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    told = subprocess.run(
+        [str(Path(sys.executable).parent / "flagseal"), "operator", "run", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert container["args"][:2] == ["operator", "run"]
+    for word in container["args"]:
+        if word.startswith("--"):
+            assert word in told
+    source = (OPERATOR.parent / "cli/flagseal_cli/commands/operator.py").read_text()
+    for variable in container["env"]:
+        assert f'"{variable["name"]}"' in source
+
+
+def test_the_image_is_built_as_linters_want_it() -> None:
+    """Hadolint finds nothing; the process is nobody's root; pins have hashes."""
+    linter = Path(sys.executable).parent / "hadolint"
+    done = subprocess.run([str(linter), str(OPERATOR / "Dockerfile")], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    text = (OPERATOR / "Dockerfile").read_text()
+    assert "USER 65532:65532" in text
+    assert "--require-hashes" in text
