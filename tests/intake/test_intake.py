@@ -22,7 +22,7 @@ from tests.repository.gitrepo import GitRepository
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flagseal.intake import Advance
+    from flagseal.history import Advance
 
 CHECKOUT = flag(tier="operational")
 WIDER = flag(tier="operational", production=rule({"org": "acme"}))

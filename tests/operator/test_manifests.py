@@ -60,12 +60,20 @@ def test_every_pod_is_restricted(folder: str) -> None:
 def test_the_role_is_what_the_design_says_to_the_letter() -> None:
     """Reading our kinds, writing their statuses, events, one Lease; no Secrets, no definitions, no webhooks."""
     bodies = built("overlays/ha")
-    (role,) = of_kind(bodies, "ClusterRole")
+    roles = {it["metadata"]["name"]: it for it in of_kind(bodies, "ClusterRole")}
+    role = roles.pop("flagseal-operator")
     plurals = sorted(PLURALS.values())
     assert role["rules"] == [
         {"apiGroups": ["flagseal.dev"], "resources": plurals, "verbs": ["get", "list", "watch"]},
         {"apiGroups": ["flagseal.dev"], "resources": [f"{it}/status" for it in plurals], "verbs": ["patch"]},
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
+    ]
+    # Following git is a role of its own; beside Flux it may write approvals, which only carry, and nothing else.
+    assert roles["flagseal-git-source"]["rules"][0]["resources"] == ["flagapprovals"]
+    assert roles["flagseal-git-source"]["rules"][1]["verbs"] == ["create", "update", "delete"]
+    (beside_flux,) = (it for it in of_kind(built("overlays/flux"), "ClusterRole") if "git" in it["metadata"]["name"])
+    assert beside_flux["rules"] == [
+        {"apiGroups": ["flagseal.dev"], "resources": ["flagapprovals"], "verbs": ["create", "delete"]}
     ]
     (lease,) = of_kind(bodies, "Role")
     assert lease["rules"][1] == {
@@ -92,7 +100,7 @@ def test_a_standby_is_there_where_it_is_promised() -> None:
 @needs_kubectl
 def test_every_option_in_the_deployment_is_one_of_the_command() -> None:
     """Manifests and command do not drift apart."""
-    (deployment,) = of_kind(built("base"), "Deployment")
+    (deployment,) = of_kind(built("overlays/ha"), "Deployment")
     container = deployment["spec"]["template"]["spec"]["containers"][0]
     told = subprocess.run(
         [str(Path(sys.executable).parent / "flagseal"), "operator", "run", "--help"],
