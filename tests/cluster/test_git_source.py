@@ -77,7 +77,8 @@ def repository(url: str, apply: str) -> dict[str, Any]:
 
 def declared(cluster: Cluster) -> dict[str, Any] | None:
     """Give the spec of the flag as the cluster has it."""
-    specs = [it["spec"] for it in cluster.list("FlagDefinition") if it["metadata"]["name"] == EASY.name]
+    found = cluster.list("FlagDefinition")
+    specs = [it["spec"] for it in found if it["metadata"]["namespace"] == "payments"]
     return specs[0] if specs else None
 
 
@@ -167,3 +168,35 @@ def test_a_lost_cluster_comes_back_from_git_with_the_store_and_without(cluster: 
         cluster.until(lambda: operator.vitals.sequence == 1)
         cluster.until(lambda: declared(cluster) == EASY_ON.spec)
         assert len(cluster.list("FlagApproval")) == 2
+
+
+def test_what_cannot_be_fetched_or_written_is_said_and_tried_again(cluster: Cluster, tmp_path: Path) -> None:
+    """A remote that is gone, a namespace that is missing, credentials that are: each by its name, until it is over."""
+    elsewhere = flag("other", namespace="elsewhere", tier="operational")
+    branch = Branch.at(tmp_path / "repo", EASY, elsewhere)
+    with following(cluster, tmp_path, branch, apply="everything"):
+        cluster.until(lambda: ready(cluster) == ("False", "NamespaceMissing"))
+        assert declared(cluster) == EASY.spec, "the rest is written all the same"
+        cluster.namespace("elsewhere")
+        cluster.until(lambda: ready(cluster) == ("True", "Delivered"))
+
+        (tmp_path / "repo").rename(tmp_path / "away")
+        cluster.until(lambda: ready(cluster) == ("False", "FetchFailed"))
+        cluster.delete("FlagDefinition", EASY.name, "payments")
+        cluster.until(lambda: declared(cluster) == EASY.spec)
+        (tmp_path / "away").rename(tmp_path / "repo")
+        cluster.until(lambda: ready(cluster) == ("True", "Delivered"))
+
+        cluster.edit("FlagRepository", "flags", None, {"credentials": "absent"})
+        cluster.until(lambda: ready(cluster, "Stalled") == ("True", "CredentialsMissing"))
+
+
+def test_a_repository_with_another_beginning_delivers_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    """Whoever may write a FlagRepository cannot choose what is trusted."""
+    branch = Branch.at(tmp_path / "repo", EASY)
+    Branch.at(tmp_path / "other", flag("mallorys"), date="2026-11-20T10:00:00+00:00")
+    with following(cluster, tmp_path, branch, apply="everything"):
+        cluster.until(lambda: declared(cluster) == EASY.spec)
+        cluster.edit("FlagRepository", "flags", None, {"url": f"file://{tmp_path}/other"})
+        cluster.until(lambda: ready(cluster, "Stalled") == ("True", "WrongRepository"))
+        assert [it["metadata"]["name"] for it in cluster.list("FlagDefinition")] == [EASY.name]
