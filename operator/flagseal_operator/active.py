@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -140,7 +140,7 @@ class Active:
     @property
     def vitals(self) -> Vitals:
         """How it is at the moment."""
-        return self._vitals
+        return replace(self._vitals, resources=len(self.inventory), unreported=len(self._writer))
 
     def _wake(self) -> None:
         self._runner.wake()
