@@ -40,7 +40,11 @@ def grants_of(arguments: Sequence[object]) -> tuple[str, Mapping[str, Windows]] 
         path, window, names = arm
         for name in names:
             windows.setdefault(name, []).append(window)
-    return (path, {name: tuple(spans) for name, spans in windows.items()}) if path is not None else None
+    if path is None:
+        return None
+    # Nearly all organisations have the windows of thousands of others: one tuple for them all stays at hand.
+    shared: dict[Windows, Windows] = {}
+    return path, {name: shared.setdefault(spans, spans) for name, spans in ((n, tuple(w)) for n, w in windows.items())}
 
 
 def _arm(node: object) -> tuple[str, tuple[float, float], Sequence[str]] | None:
