@@ -10,6 +10,7 @@ import signal
 import time
 import urllib.request
 from dataclasses import asdict, dataclass, field
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -212,7 +213,7 @@ class Hosted:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self._port.value}/metrics", timeout=5) as answer:
                 text = answer.read().decode()
-        except OSError:
+        except (OSError, HTTPException):  # it may be killed in the middle of its answer
             return -1.0
         found = re.search(rf"^flagseal_operator_{name} (\S+)$", text, re.MULTILINE)
         return float(found[1]) if found else -1.0
