@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from flagseal.evaluation.catalogue import Catalogue
-from flagseal.model.definitions import parse_binding, parse_flag, parse_segment
+from flagseal.evaluation.catalogue import Catalogue, binding_of, flag_of, segment_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import date
 
     from flagseal.model.document import Document
@@ -26,47 +25,59 @@ class Declared:
         documents: All that could be loaded, policy tests included.
         policies: None where there are none, or where they contradict each other: rules that need them stay silent.
         today: The day on which the rules are held, UTC.
+        subjects: Those that rules complain about, if it is not all: what a rule looks up it finds among all.
     """
 
     documents: tuple[Document, ...]
     policies: PolicySet | None
     today: date
+    subjects: tuple[Document, ...] | None = None
+
+    def about(self, subjects: Iterable[Document]) -> Declared:
+        """Look at some of the documents only, with all there is behind them.
+
+        What rules of scope ``repository`` say of them is the same only if these are all.
+        """
+        narrowed = replace(self, subjects=tuple(subjects))
+        vars(narrowed)["catalogue"] = self.catalogue
+        return narrowed
+
+    @property
+    def looked_at(self) -> tuple[Document, ...]:
+        """The documents that rules complain about."""
+        return self.documents if self.subjects is None else self.subjects
 
     @cached_property
     def flags(self) -> tuple[tuple[Document, FlagDefinition], ...]:
-        """Every flag with its document."""
-        return tuple((document, parse_flag(document)) for document in self._of_kind("FlagDefinition"))
+        """Every flag that is looked at, with its document."""
+        return tuple((document, flag_of(document)) for document in self.of_kind("FlagDefinition"))
 
     @cached_property
     def segments(self) -> tuple[tuple[Document, Segment], ...]:
-        """Every segment with its document."""
-        return tuple((document, parse_segment(document)) for document in self._of_kind("Segment"))
+        """Every segment that is looked at, with its document."""
+        return tuple((document, segment_of(document)) for document in self.of_kind("Segment"))
 
     @cached_property
     def bindings(self) -> tuple[tuple[Document, EntitlementBinding], ...]:
-        """Every binding with its document."""
-        return tuple((document, parse_binding(document)) for document in self._of_kind("EntitlementBinding"))
+        """Every binding that is looked at, with its document."""
+        return tuple((document, binding_of(document)) for document in self.of_kind("EntitlementBinding"))
 
-    @cached_property
+    @property
     def flags_by_reference(self) -> Mapping[str, FlagDefinition]:
-        """Flags by ``namespace/name``."""
-        return {flag.reference: flag for _, flag in self.flags}
+        """All flags by ``namespace/name``."""
+        return self.catalogue.flags
 
-    @cached_property
-    def segment_names(self) -> frozenset[tuple[str, str]]:
-        """Namespace and name of every segment."""
-        return frozenset((segment.namespace, segment.name) for _, segment in self.segments)
+    def segments_of(self, namespace: str) -> tuple[str, ...]:
+        """Name all segments of a namespace."""
+        return tuple(
+            name for folder, _, name in (it.partition("/") for it in self.catalogue.segments) if folder == namespace
+        )
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        """The documents as evaluation looks at them."""
+        """All documents as evaluation looks at them."""
         return Catalogue.of(self.documents)
 
-    def policy(self, kind: str) -> Document | None:
-        """Find the one policy document of a kind, if the policies are consistent."""
-        if self.policies is None:
-            return None
-        return next((document for document in self.policies.documents.values() if document.kind == kind), None)
-
-    def _of_kind(self, kind: str) -> list[Document]:
-        return [document for document in self.documents if document.kind == kind]
+    def of_kind(self, kind: str) -> tuple[Document, ...]:
+        """Give the documents of a kind that are looked at."""
+        return tuple(document for document in self.looked_at if document.kind == kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -53,6 +53,17 @@ class Example:
 
 
 Check: TypeAlias = "Callable[[Declared], Iterable[Complaint]]"
+"""What finds complaints about the subjects, and about nothing else."""
+
+Scope: TypeAlias = Literal["document", "references", "repository"]
+"""What decides whether a rule complains about a document: that document alone; it and what it refers to, which the rule
+names; or any file there is. (What a remedy suggests, as in "did you mean", may come from anywhere.)"""
+
+Read: TypeAlias = Literal["day", "policies", "segments", "required", "granted", "grants"]
+"""What else decides. ``day`` is the day of the check, and needs no document: a rule of scope ``document`` may read it.
+The others are documents: ``policies`` all of them; ``segments`` those of the document's namespace; ``required`` the
+flags that a flag requires, and those that they require; ``granted`` the flags that a binding grants; ``grants`` the
+bindings that grant a flag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +74,24 @@ class Rule:
         id: ``FS`` and three digits; never used again for something else.
         title: What is wrong, in a few words.
         severity: ``error`` or ``warning``.
+        scope: What its complaints about a document follow from.
         why: What goes wrong without the rule.
         remedy: What to do, as a sentence.
         bad: Refused.
         good: Accepted.
         check: What finds it; None where the loader or the repository's layout already does.
         suppressible: Whether ``spec.ignore`` may excuse a document from it.
+        reads: What it looks at besides the document; said for every scope but ``repository``.
     """
 
     id: str
     title: str
     severity: Severity
+    scope: Scope
     why: str
     remedy: str
     bad: Example
     good: Example
     check: Check | None = None
     suppressible: bool = False
+    reads: tuple[Read, ...] = ()

@@ -52,9 +52,9 @@ def _kept(name: str, make: Callable[[Document], T]) -> Callable[[Document], T]:
     return get
 
 
-_flag: Final = _kept("_definition", parse_flag)
-_segment: Final = _kept("_definition", parse_segment)
-_binding: Final = _kept("_definition", parse_binding)
+flag_of: Final = _kept("_definition", parse_flag)
+segment_of: Final = _kept("_definition", parse_segment)
+binding_of: Final = _kept("_definition", parse_binding)
 
 
 class _Parsed(Mapping[str, T]):
@@ -90,9 +90,9 @@ class Catalogue:
 
     def __init__(self, documents: Mapping[str, Mapping[str, Document]]) -> None:
         self._documents = documents
-        self.flags: Mapping[str, FlagDefinition] = _Parsed(documents["FlagDefinition"], _flag)
-        self.segments: Mapping[str, Segment] = _Parsed(documents["Segment"], _segment)
-        self.bindings: Mapping[str, EntitlementBinding] = _Parsed(documents["EntitlementBinding"], _binding)
+        self.flags: Mapping[str, FlagDefinition] = _Parsed(documents["FlagDefinition"], flag_of)
+        self.segments: Mapping[str, Segment] = _Parsed(documents["Segment"], segment_of)
+        self.bindings: Mapping[str, EntitlementBinding] = _Parsed(documents["EntitlementBinding"], binding_of)
 
     @classmethod
     def of(cls, documents: Iterable[Document]) -> Self:
@@ -225,7 +225,7 @@ def qualified(reference: str, namespace: str) -> str:
 def _find_references(document: Document) -> References:
     if not any(word in document.canonical for word in _REFERRING_WORDS):
         return _NO_REFERENCES
-    flag = _flag(document)
+    flag = flag_of(document)
     segments: set[str] = set()
     flags: set[str] = set()
     entitled = False

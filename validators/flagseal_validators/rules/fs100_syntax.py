@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS100",
     title="The file is not YAML",
     severity="error",
+    scope="document",
     why="Nothing can be read from it.",
     remedy="Look for wrong indentation, a missing colon or quote just before the place named.",
     bad=Example('description: "Sends carts to the rewritten checkout service.\n'),

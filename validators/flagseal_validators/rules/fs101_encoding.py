@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS101",
     title="The file is not UTF-8",
     severity="error",
+    scope="document",
     why="Editors, git and parsers would each guess what it says, and not guess the same.",
     remedy="Save it as UTF-8 without a byte order mark.",
     bad=Example(

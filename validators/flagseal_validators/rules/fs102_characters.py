@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS102",
     title="A character that must not stand in a file",
     severity="error",
+    scope="document",
     why="Control characters break terminals, and bidirectional ones show reviewers another text than parsers read.",
     remedy="Delete the character; indent by spaces.",
     bad=Example(

@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS104",
     title="Nesting is deeper than 32",
     severity="error",
+    scope="document",
     why="No flag needs it, and parsers differ in how deep they can go.",
     remedy="Make it flatter.",
     bad=Example(

@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS105",
     title="The file does not hold exactly one document",
     severity="error",
+    scope="document",
     why="One file, one document: what is approved has one name and one place.",
     remedy="Give every document a file of its own.",
     bad=Example(

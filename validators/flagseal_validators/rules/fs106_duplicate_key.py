@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS106",
     title="A key stands twice in one mapping",
     severity="error",
+    scope="document",
     why="Some parsers take the first, some the last: two readers would see two documents.",
     remedy="Keep one of the two.",
     bad=Example("""\

@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS107",
     title="An anchor, an alias or a merge key",
     severity="error",
+    scope="document",
     why="What a line says must not hang on another line far away, which a diff does not show.",
     remedy="Write the value out.",
     bad=Example("""\

@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS108",
     title="A tag or a directive",
     severity="error",
+    scope="document",
     why="Tags change what a value is, and each parser knows others.",
     remedy="Delete it; quotes make text.",
     bad=Example("ticket: !!str 1234\n"),

@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS109",
     title="An unquoted scalar that parsers read differently",
     severity="error",
+    scope="document",
     why="YAML 1.1 reads no as false, 012 as 10 and 1:20 as 80; YAML 1.2 does not. kubectl and CI would see two flags.",
     remedy="Quote it; call variants enabled and disabled.",
     bad=Example("variants: {on: true, disabled: false}\n"),

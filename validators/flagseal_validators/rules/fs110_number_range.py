@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS110",
     title="A number that JSON cannot carry",
     severity="error",
+    scope="document",
     why="Beyond 2^53 numbers lose digits on the way, and infinities and not-a-number have no JSON at all.",
     remedy="Write a smaller number, or quote it to make it text.",
     bad=Example("variants: {enabled: 9007199254740993, disabled: 0}\n"),

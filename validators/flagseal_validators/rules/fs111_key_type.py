@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS111",
     title="A key that is not text",
     severity="error",
+    scope="document",
     why="JSON has text keys only; each parser converts others in its own way.",
     remedy="Quote the key, or use a word.",
     bad=Example("""\

@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS112",
     title="Not a kind of document",
     severity="error",
+    scope="document",
     why="Nothing knows what to do with it.",
     remedy="Write one of the kinds of the format.",
     bad=Example("""\

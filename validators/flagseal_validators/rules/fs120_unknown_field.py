@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS120",
     title="An unknown field",
     severity="error",
+    scope="document",
     why="A field that nothing reads is a misspelling, or a promise that is not kept.",
     remedy="Correct it, or delete it.",
     bad=Example("retirewhen: On for everyone.\n", without=("retireWhen",)),

@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS121",
     title="A field is missing",
     severity="error",
+    scope="document",
     why="The document says less than it must.",
     remedy="Add the field.",
     bad=Example("""\

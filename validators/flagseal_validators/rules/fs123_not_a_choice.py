@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS123",
     title="Not one of the possible words",
     severity="error",
+    scope="document",
     why="The field takes a few words only.",
     remedy="Write one of the words named.",
     bad=Example("purpose: rollout\n"),

@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS124",
     title="A value that does not have the right form",
     severity="error",
+    scope="document",
     why="Names, days, instants and counts have one form, so that one thing has one spelling.",
     remedy="Write it in the form named.",
     bad=Example('expires: "31.3.2027"\n'),

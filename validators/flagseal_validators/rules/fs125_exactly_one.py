@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS125",
     title="Not exactly one of several fields",
     severity="error",
+    scope="document",
     why="Two of them would contradict each other, and none says nothing.",
     remedy="Keep exactly one.",
     bad=Example("""\

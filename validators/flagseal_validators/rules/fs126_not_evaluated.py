@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS126",
     title="Not evaluated by this version",
     severity="error",
+    scope="document",
     why="The field belongs to the format, but nothing enforces it yet; ignoring it would break the promise it makes.",
     remedy="Leave it out until it is.",
     bad=Example("""\

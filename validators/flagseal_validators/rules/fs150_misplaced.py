@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS150",
     title="A document in the wrong folder",
     severity="error",
+    scope="document",
     why="Flags, segments and bindings belong to the namespace whose folder holds them; policies belong to all.",
     remedy="Move it to flags/<namespace>/<name>.yaml or policies/<name>.yaml.",
     bad=Example(

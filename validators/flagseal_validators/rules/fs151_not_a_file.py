@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS151",
     title="Not a file",
     severity="error",
+    scope="document",
     why="A symbolic link or a submodule could stand for other content tomorrow without a change here.",
     remedy="Put the file itself here.",
     bad=Example(

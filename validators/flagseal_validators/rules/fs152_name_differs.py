@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS152",
     title="Name or namespace differs from the path",
     severity="error",
+    scope="document",
     why="CODEOWNERS go by path and everything else by name: they must be one.",
     remedy="Rename the file, or correct the name.",
     bad=Example(

@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS153",
     title="A name or a key is taken",
     severity="error",
+    scope="repository",
     why="Two flags of one key cannot be told apart by an application, nor two of one name by a person.",
     remedy="Choose another name or key.",
     bad=Example("key: newCheckout\n", others={"flags/payments/old-checkout.yaml": "key: newCheckout\n"}),

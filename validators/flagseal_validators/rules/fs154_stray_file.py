@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS154",
     title="A file that nothing reads",
     severity="warning",
+    scope="document",
     why="A flag saved as .YAML or .yaml.bak is no flag, and whoever wrote it believes otherwise.",
     remedy="Name it .yaml if it is a document; otherwise keep it elsewhere.",
     bad=Example("ticket: PAY-1\n", file="flags/payments/new-checkout.YAML", shown="flags/payments/new-checkout.YAML"),

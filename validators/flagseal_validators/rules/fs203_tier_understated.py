@@ -29,6 +29,7 @@ RULE = Rule(
     id="FS203",
     title="The tier is understated for the purpose",
     severity="error",
+    scope="document",
     why="The tier decides who must approve. What a flag is for says how much harm it can do.",
     remedy="Raise the tier.",
     bad=Example("purpose: entitlement\nriskTier: operational\nreview: {every: 90d}\n", without=("expires",)),

@@ -29,6 +29,7 @@ RULE = Rule(
     id="FS204",
     title="The expiry is missing",
     severity="error",
+    scope="document",
     why="A flag without an end stays for ever, and every one that stays is a branch nobody tests.",
     remedy="Add an expiry; for an entitlement, a review.",
     bad=Example("purpose: release\n", without=("expires",)),

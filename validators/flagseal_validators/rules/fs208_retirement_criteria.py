@@ -22,6 +22,7 @@ RULE = Rule(
     id="FS208",
     title="Retirement criteria are missing",
     severity="error",
+    scope="document",
     why="A date alone does not tell whether the work is done. (An entitlement ends with its contracts.)",
     remedy="Write `retireWhen`: what must be true for the flag to be removed.",
     bad=Example("purpose: release\n", without=("retireWhen",)),

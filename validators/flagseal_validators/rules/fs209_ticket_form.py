@@ -42,6 +42,7 @@ RULE = Rule(
     id="FS209",
     title="Not a ticket",
     severity="error",
+    scope="document",
     why="The ticket is how an auditor finds out why a flag exists.",
     remedy='Write it as PAY-1234, "#12", acme/shop#12 or https://….',
     bad=Example("ticket: ask Bob\n"),

@@ -51,6 +51,8 @@ RULE = Rule(
     id="FS210",
     title="The review is too rare, or overdue",
     severity="error",
+    scope="references",
+    reads=("policies", "day"),
     why="An entitlement that nobody looks at outlives its contract.",
     remedy="Review it, and write the day and the name.",
     bad=Example("purpose: entitlement\nreview: {every: 365d}\n", without=("expires",)),

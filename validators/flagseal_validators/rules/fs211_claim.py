@@ -23,6 +23,7 @@ RULE = Rule(
     id="FS211",
     title="A claim that is no entitlement",
     severity="error",
+    scope="document",
     why="Claims in tokens say what a customer's contract allows; nothing else belongs there.",
     remedy="Delete `claim`, or make the flag an entitlement.",
     bad=Example("claim: true\n"),

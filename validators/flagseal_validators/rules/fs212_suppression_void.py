@@ -17,7 +17,7 @@ def _check(declared: Declared) -> Iterator[Complaint]:
     # The table of rules has this module in it.
     from flagseal_validators.rules import RULES  # noqa: PLC0415
 
-    for document in declared.documents:
+    for document in declared.looked_at:
         for index, entry in enumerate(spec(document).get("ignore", ())):
             path = f"$.spec.ignore[{index}].rule"
             rule = RULES.get(entry["rule"])
@@ -31,6 +31,7 @@ RULE = Rule(
     id="FS212",
     title="A suppression without effect",
     severity="error",
+    scope="document",
     why="Form and meaning are not for negotiation: a file that breaks them is no document.",
     remedy="Delete the suppression, and mend what the rule finds.",
     bad=Example('ignore: [{rule: FS201, reason: the team is being formed, until: "2026-12-31"}]\n'),

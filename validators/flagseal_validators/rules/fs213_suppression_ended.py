@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _check(declared: Declared) -> Iterator[Complaint]:
-    for document in declared.documents:
+    for document in declared.looked_at:
         for index, entry in enumerate(spec(document).get("ignore", ())):
             if parse_day(entry["until"]) < declared.today:
                 message = f"the suppression of {entry['rule']} ended on {entry['until']}"
@@ -26,6 +26,8 @@ RULE = Rule(
     id="FS213",
     title="A suppression has ended",
     severity="error",
+    scope="document",
+    reads=("day",),
     why="It was approved up to a day; since then the rule holds again.",
     remedy="Mend what the rule finds, and delete the suppression, or have a later day approved.",
     bad=Example('ignore: [{rule: FS305, reason: staging has no such customers, until: "2026-10-31"}]\n'),

@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS301",
     title="A variant that the flag does not have",
     severity="error",
+    scope="document",
     why="It could never be served.",
     remedy="Name a variant of the flag, or add it.",
     bad=Example("safeVariant: disable\n"),

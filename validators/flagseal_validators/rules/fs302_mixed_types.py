@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS302",
     title="Variants of different types",
     severity="error",
+    scope="document",
     why="An application asks for a boolean or for text; one flag cannot be both.",
     remedy="Give all variants values of one type.",
     bad=Example('variants: {enabled: true, disabled: "false"}\n'),

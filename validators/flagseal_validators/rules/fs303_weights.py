@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS303",
     title="A split without proper weights",
     severity="error",
+    scope="document",
     why="Weights are positive whole numbers that add up to 2147483647 at most; anything else serves nobody.",
     remedy="Give every arm a positive whole number.",
     bad=Example("""\

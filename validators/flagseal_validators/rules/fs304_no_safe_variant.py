@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS304",
     title="The safe variant is missing",
     severity="error",
+    scope="document",
     why="Rollback, kill switch and prerequisites serve it; without it there is no way back that was approved.",
     remedy="Name the variant that is approved in advance.",
     bad=Example(

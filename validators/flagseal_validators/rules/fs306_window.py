@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS306",
     title="A time that is over before it begins",
     severity="error",
+    scope="document",
     why="The rule, ramp or agreement would never count.",
     remedy="Write an end after the start.",
     bad=Example("""\

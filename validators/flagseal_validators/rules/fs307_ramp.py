@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS307",
     title="A ramp that leads nowhere",
     severity="error",
+    scope="document",
     why="A ramp widens one variant against the safe one; it cannot shrink, stand still or ramp the safe variant.",
     remedy="Let it grow, and name a variant that is not the safe one.",
     bad=Example("""\

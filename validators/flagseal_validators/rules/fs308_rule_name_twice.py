@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS308",
     title="Two rules of one name",
     severity="error",
+    scope="document",
     why="Answers, diffs and audits name the rule; the name must tell which.",
     remedy="Give each a name of its own.",
     bad=Example("""\

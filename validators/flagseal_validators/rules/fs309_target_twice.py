@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS309",
     title="A targeting key with two variants",
     severity="error",
+    scope="document",
     why="The lists have no order, so neither wins.",
     remedy="Keep the key in one of the lists.",
     bad=Example("""\

@@ -18,8 +18,8 @@ def _check(declared: Declared) -> Iterator[Complaint]:
     for document, flag in declared.flags:
         for path, condition in conditions(document):
             for place, word, operand in entries(condition, path):
-                if word == "segment" and (flag.namespace, operand) not in declared.segment_names:
-                    known = (name for namespace, name in declared.segment_names if namespace == flag.namespace)
+                if word == "segment" and f"{flag.namespace}/{operand}" not in declared.catalogue.segments:
+                    known = declared.segments_of(flag.namespace)
                     message = f"namespace {flag.namespace} has no segment `{operand}`"
                     yield Complaint(document, place, message, did_you_mean(operand, known))
 
@@ -28,6 +28,8 @@ RULE = Rule(
     id="FS312",
     title="An unknown segment",
     severity="error",
+    scope="references",
+    reads=("segments",),
     why="Who is meant cannot be told, so the flag is not published.",
     remedy="Name a segment of the same namespace, or add it.",
     bad=Example(

@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS316",
     title="A field without effect",
     severity="error",
+    scope="document",
     why="What has no effect misleads whoever reviews it.",
     remedy="Delete it, or move it to where it counts.",
     bad=Example("""\

@@ -8,6 +8,7 @@ RULE = Rule(
     id="FS317",
     title="A segment that names a segment",
     severity="error",
+    scope="document",
     why="One level of names is all that a reviewer has to look up.",
     remedy="Write the other segment's condition out.",
     bad=Example(

@@ -8,6 +8,8 @@ RULE = Rule(
     id="FS605",
     title="A policy names what does not exist",
     severity="error",
+    scope="references",
+    reads=("policies",),
     why="A row that asks for an unknown role can never be satisfied; a team of strangers owns nothing.",
     remedy="Declare it, or correct the name.",
     bad=Example("teams: {team-payments: {members: [alice, zoe]}}\n", file="policies/organisation.yaml"),

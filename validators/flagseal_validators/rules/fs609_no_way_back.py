@@ -13,20 +13,22 @@ if TYPE_CHECKING:
 
 
 def _check(declared: Declared) -> Iterator[Complaint]:
-    document = declared.policy("ApprovalPolicy")
-    if document is None or declared.policies is None:
+    if declared.policies is None:
         return
     rows = declared.policies.approval.tiers
-    for tier in sorted({tier for tier, side, _ in rows if side == "production"}):
-        if (tier, "production", "toward-safe") not in rows:
-            message = f"tier {tier} has no `toward-safe` row in production"
-            yield Complaint(document, f"$.spec.tiers.{tier}.production", message)
+    for document in declared.of_kind("ApprovalPolicy"):
+        for tier in sorted({tier for tier, side, _ in rows if side == "production"}):
+            if (tier, "production", "toward-safe") not in rows:
+                message = f"tier {tier} has no `toward-safe` row in production"
+                yield Complaint(document, f"$.spec.tiers.{tier}.production", message)
 
 
 RULE = Rule(
     id="FS609",
     title="A tier without a way back",
     severity="error",
+    scope="references",
+    reads=("policies",),
     why="Its kill switch would need what a widening needs: windows, steps and all.",
     remedy="Add a `toward-safe` row that one person on call can satisfy.",
     bad=Example(
