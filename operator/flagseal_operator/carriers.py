@@ -2,7 +2,8 @@
 
 A carrier proves nothing by being there. It is named by what it carries, so it can neither be overwritten unnoticed
 nor be there twice; documents are text in their canonical form, which no tool on the way rewrites. What does not fit
-into one object of etcd goes on in others, and content is found by its digest in whichever of them it lies.
+into one object of etcd goes on in others: documents are found by their digest in whichever of them they lie, and a
+statement that is too large is cut into pieces (:mod:`flagseal_operator.pieces`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from flagseal.model.document import API_VERSION
 from flagseal.model.errors import ApprovalError, InvalidDocuments
 from flagseal.model.loader import parse_body
 from flagseal.model.schema.cluster import CARRIER, LARGEST_OBJECT
+from flagseal_operator.pieces import Piece, cut, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,12 +44,14 @@ class Carried:
         envelopes: Statements with their signatures, none of them verified.
         documents: By digest.
         committed: When the commit was made, as whoever wrote the resource says; None if it says nothing.
+        piece: Of a statement that needs several objects; its number is in the name.
     """
 
     name: str
     envelopes: tuple[Envelope, ...]
     documents: Mapping[str, Document]
     committed: str | None = None
+    piece: Piece | None = None
 
 
 def statement_carrier(payload: bytes) -> str:
@@ -83,42 +87,54 @@ def carry(
         ApprovalError: ``CarrierTooLarge``: a single document or statement is too large for an object of etcd.
     """
     texts = [document.canonical.decode() for document in sorted(documents, key=lambda it: it.subject)]
-    first: list[Json] = [envelope.body() for envelope in envelopes]
-    parts = list(_parts(texts, sum(len(json.dumps(envelope)) for envelope in first)))
-    bodies: list[dict[str, Json]] = []
-    for number, part in enumerate(parts, 1):
-        spec: dict[str, Json] = {}
-        if number == 1 and first:
-            spec["envelopes"] = first
-        if part:
-            spec["documents"] = list(part)
-        annotations: dict[str, Json] = {} if committed is None else {"annotations": {COMMITTED: committed}}
-        bodies.append(
-            {
-                "apiVersion": API_VERSION,
-                "kind": KIND,
-                "metadata": {"name": name if number == 1 else f"{name}-{number}", **annotations},
-                "spec": spec,
-            }
-        )
-    return tuple(bodies)
+    annotations: dict[str, Json] = {} if committed is None else {"annotations": {COMMITTED: committed}}
+    return tuple(
+        {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "metadata": {"name": name if number == 1 else f"{name}-{number}", **annotations},
+            "spec": spec,
+        }
+        for number, spec in enumerate(_filled(_begun(envelopes), texts), 1)
+    )
 
 
-def _parts(texts: Iterable[str], taken: int) -> Iterator[list[str]]:
-    """Divide documents so that each part fits beside what is taken already."""
-    part: list[str] = []
-    if taken > _ROOM:
-        raise _too_large("a statement", taken)
+def _begun(envelopes: Sequence[Envelope]) -> list[dict[str, Json]]:
+    """Begin the specs of as many objects as the statements need."""
+    if not envelopes:
+        return [{}]
+    whole: dict[str, Json] = {"envelopes": [envelope.body() for envelope in envelopes]}
+    if _size(whole) <= _ROOM:
+        return [whole]
+    return [{"piece": piece.body()} for envelope in merge_all(envelopes) for piece in cut(envelope)]
+
+
+def _filled(specs: list[dict[str, Json]], texts: Iterable[str]) -> list[dict[str, Json]]:
+    """Lay documents into specs so that each fits into an object; further ones are begun as needed."""
+    taken = [_size(spec) for spec in specs]
+    if max(taken) > _ROOM:
+        raise _too_large("a statement with all its signatures", max(taken))
+    laid: list[list[Json]] = [[] for _ in specs]
+    number = 0
     for text in texts:
         size = len(json.dumps(text)) + 1
         if size > _ROOM:
             raise _too_large("a document", size)
-        if taken + size > _ROOM:
-            yield part
-            part, taken = [], 0
-        part.append(text)
-        taken += size
-    yield part
+        while number < len(laid) and taken[number] + size > _ROOM:
+            number += 1
+        if number == len(laid):
+            laid.append([])
+            taken.append(0)
+        laid[number].append(text)
+        taken[number] += size
+    begun = [*specs, *({} for _ in laid[len(specs) :])]
+    return [
+        {**spec, **({"documents": documents} if documents else {})} for spec, documents in zip(begun, laid, strict=True)
+    ]
+
+
+def _size(spec: Mapping[str, Json]) -> int:
+    return len(json.dumps(spec)) if spec else 0
 
 
 def _too_large(what: str, size: int) -> ApprovalError:
@@ -144,7 +160,7 @@ def read_carrier(body: Mapping[str, object]) -> Carried:
     name = str(metadata.get("name"))
     if not re.fullmatch(CARRIER, name):
         raise _malformed(name, "$.metadata.name", "is no SHA-256 in hexadecimal")
-    if unknown := spec.keys() - {"envelopes", "documents"}:
+    if unknown := spec.keys() - {"envelopes", "documents", "piece"}:
         raise _malformed(name, "$.spec", f"has unknown fields {sorted(map(str, unknown))}")
     annotations = metadata.get("annotations")
     committed = annotations.get(COMMITTED) if isinstance(annotations, dict) else None
@@ -153,6 +169,7 @@ def read_carrier(body: Mapping[str, object]) -> Carried:
         tuple(_envelopes(name, spec.get("envelopes", []))),
         {document.digest: document for document in _documents(name, spec.get("documents", []))},
         committed if isinstance(committed, str) else None,
+        _piece(name, spec),
     )
 
 
@@ -168,6 +185,20 @@ def _envelopes(name: str, entries: object) -> Iterator[Envelope]:
         if statement_carrier(found[-1].payload) != name:
             raise _malformed(name, f"$.spec.envelopes[{number}]", "is not the statement that the resource is named by")
     yield from merge_all(found)
+
+
+def _piece(name: str, spec: Mapping[str, object]) -> Piece | None:
+    if "piece" not in spec:
+        return None
+    if "envelopes" in spec:
+        raise _malformed(name, "$.spec.piece", "lies beside a whole statement")
+    try:
+        piece = Piece.from_body(spec["piece"])
+    except ApprovalError as error:
+        raise _malformed(name, "$.spec.piece", error.message) from error
+    if place_of(name)[1] > piece.of:
+        raise _malformed(name, "$.spec.piece", f"is one of {piece.of}, and the name counts further")
+    return piece
 
 
 def _documents(name: str, entries: object) -> Iterator[Document]:

@@ -7,14 +7,16 @@ is found by its digest.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from flagseal.approval.envelope import merge_all
 from flagseal.history import Advance, Bundle, Manifest, Offer, advanced, follow, genesis, recovered
 from flagseal.model.errors import ApprovalError, InvalidDocuments
 from flagseal.model.loader import parse_body
 from flagseal_operator.carriers import Carried, genesis_carrier
+from flagseal_operator.pieces import Joined, join, place_of
 from flagseal_operator.resources import DECLARING
 
 if TYPE_CHECKING:
@@ -26,6 +28,41 @@ if TYPE_CHECKING:
     from flagseal.history import Head
     from flagseal.model.document import Document
     from flagseal_operator.inventory import Inventory, Seen
+    from flagseal_operator.pieces import Piece
+
+
+_Bare: TypeAlias = "tuple[Envelope, ...] | dict[int, Piece]"
+"""What carriers hold of one statement: whole, or in pieces."""
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    """What one statement's carriers come to; nothing of it is verified but that they are named by it.
+
+    Attributes:
+        carried: As the carriers have it.
+        statement: None if it is not whole, or none.
+        envelope: Around it.
+        joined: How the pieces stand; None where there are none.
+    """
+
+    carried: _Bare
+    statement: Statement | None
+    envelope: Envelope | None
+    joined: Joined | None
+
+    @staticmethod
+    def of(name: str, carried: _Bare) -> _Parsed:
+        if isinstance(carried, dict):
+            joined = join(name, carried)
+            envelope = joined.envelope
+        else:
+            joined, envelope = None, merge_all(carried)[0]
+        try:
+            statement = None if envelope is None else envelope.statement
+        except ApprovalError:
+            statement = None
+        return _Parsed(carried, statement, envelope, joined)
 
 
 class Offered:
@@ -33,26 +70,49 @@ class Offered:
 
     Args:
         inventory: Read once, here.
+        before: What was read before: what is still the same is not parsed again.
+
+    Attributes:
+        carriers: What carries something, by name.
+        statements: By the name of their (first) carrier.
+        joined: What the pieces of large statements come to, by the same.
+        parsed: All that was parsed, by the same.
     """
 
-    def __init__(self, inventory: Inventory) -> None:
+    def __init__(self, inventory: Inventory, before: Offered | None = None) -> None:
         self._inventory = inventory
         self._documents: dict[str, Document] = {}
         self.carriers: dict[str, tuple[Carried, Seen]] = {}
         self.statements: dict[str, tuple[Statement, Envelope]] = {}
+        self.joined: dict[str, Joined] = {}
+        self.parsed: dict[str, _Parsed] = {}
         self._next: dict[tuple[str, int], list[str]] = {}
+        pieces: dict[str, dict[int, Piece]] = {}
         for ref, seen in sorted(inventory.of("FlagApproval").items()):
             if not isinstance(seen.content, Carried):
                 continue
             self.carriers[ref.name] = seen.content, seen
             self._documents.update(seen.content.documents)
-            for envelope in merge_all(seen.content.envelopes):
-                try:
-                    statement = envelope.statement
-                except ApprovalError:
-                    continue
-                self.statements[ref.name] = statement, envelope
-                self._next.setdefault((statement.from_commit, statement.sequence - 1), []).append(ref.name)
+            if seen.content.piece is not None:
+                whole, number = place_of(ref.name)
+                pieces.setdefault(whole, {})[number] = seen.content.piece
+            elif seen.content.envelopes:
+                self._take(ref.name, seen.content.envelopes, before)
+        for whole, found in pieces.items():
+            self._take(whole, found, before)
+        for name in sorted(self.statements):
+            statement = self.statements[name][0]
+            self._next.setdefault((statement.from_commit, statement.sequence - 1), []).append(name)
+
+    def _take(self, name: str, carried: _Bare, before: Offered | None) -> None:
+        parsed = None if before is None else before.parsed.get(name)
+        if parsed is None or parsed.carried != carried:
+            parsed = _Parsed.of(name, carried)
+        self.parsed[name] = parsed
+        if parsed.joined is not None:
+            self.joined[name] = parsed.joined
+        if parsed.statement is not None and parsed.envelope is not None:
+            self.statements[name] = parsed.statement, parsed.envelope
 
     def document(self, digest: str) -> Document | None:
         """Find a document by its digest, whoever carries it."""
@@ -114,7 +174,8 @@ class ClusterSource:
         """Index what is carried now; the same object as long as nothing changed."""
         revision = self._inventory.revision
         if self._offered is None or self._offered[0] != revision:
-            self._offered = revision, Offered(self._inventory)
+            before = None if self._offered is None else self._offered[1]
+            self._offered = revision, Offered(self._inventory, before)
         return self._offered[1]
 
     def genesis_documents(self) -> tuple[Document, ...]:

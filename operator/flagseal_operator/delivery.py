@@ -16,6 +16,7 @@ from flagseal_operator.resources import Ref
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from flagseal.approval.envelope import Signature
     from flagseal.history import Head, HistoryEntry
     from flagseal.model.document import Document
     from flagseal_operator.inventory import Inventory, Seen
@@ -115,9 +116,14 @@ def _carries(seen: Seen, wanted: Carried) -> bool:
     there = seen.content
     if not isinstance(there, Carried) or there.committed != wanted.committed:
         return False
-    signed = {(it.payload, signature) for it in there.envelopes for signature in it.signatures}
-    asked = {(it.payload, signature) for it in wanted.envelopes for signature in it.signatures}
-    return asked <= signed and wanted.documents.keys() <= there.documents.keys()
+    return _signed(wanted) <= _signed(there) and wanted.documents.keys() <= there.documents.keys()
+
+
+def _signed(carried: Carried) -> set[tuple[int, bytes, Signature | None]]:
+    """Name what a carrier has of statements: each (piece of a) payload, with each of its signatures."""
+    piece = carried.piece
+    envelopes = [(0, it) for it in carried.envelopes] if piece is None else [(piece.of, piece.envelope)]
+    return {(of, it.payload, signature) for of, it in envelopes for signature in (None, *it.signatures)}
 
 
 def _ref_of(document: Document) -> Ref:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -168,6 +169,25 @@ def test_a_lost_cluster_comes_back_from_git_with_the_store_and_without(cluster: 
         cluster.until(lambda: operator.vitals.sequence == 1)
         cluster.until(lambda: declared(cluster) == EASY_ON.spec)
         assert len(cluster.list("FlagApproval")) == 2
+
+
+def test_a_statement_too_large_for_one_object_arrives_in_pieces(cluster: Cluster, tmp_path: Path) -> None:
+    """A migration of two and a half thousand flags: its statement alone is larger than any object may be."""
+    branch = Branch.at(tmp_path / "repo", EASY)
+    branch.commit(*(flag(f"moved-{number}", tier="operational") for number in range(2500)))
+    branch.approve("alice", "dora")
+    with following(cluster, tmp_path, branch, apply="approvals") as operator:
+        cluster.until(lambda: operator.vitals.sequence == 1, 180)
+        cluster.until(lambda: ready(cluster) == ("True", "Delivered"), 60)
+        carriers = cluster.list("FlagApproval")
+        pieces = [it["metadata"]["name"] for it in carriers if "piece" in it["spec"]]
+        assert len(pieces) > 1
+        assert all(len(json.dumps(it["spec"])) < 512 * 1024 for it in carriers)
+
+        def reasons() -> set[str]:
+            return {cluster.conditions("FlagApproval", name).get("Ready", {}).get("reason", "") for name in pieces}
+
+        cluster.until(lambda: reasons() == {"Accepted", "Carries"})
 
 
 def test_what_cannot_be_fetched_or_written_is_said_and_tried_again(cluster: Cluster, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from flagseal_operator.pieces import place_of
 from flagseal_operator.status.conditions import (
     APPROVED,
     READY,
@@ -20,10 +21,13 @@ from flagseal_operator.status.conditions import (
 if TYPE_CHECKING:
     from flagseal.approval.statement import Statement
     from flagseal_operator.inventory import Seen
+    from flagseal_operator.pieces import Joined
     from flagseal_operator.status.picture import Picture
 
 
-def carrier_status(name: str, seen: Seen, statement: Statement | None, picture: Picture) -> dict[str, Any]:
+def carrier_status(
+    name: str, seen: Seen, statement: Statement | None, picture: Picture, joined: Joined | None = None
+) -> dict[str, Any]:
     """Say what became of a statement.
 
     Args:
@@ -31,12 +35,13 @@ def carrier_status(name: str, seen: Seen, statement: Statement | None, picture: 
         seen: What it says, and the status it has.
         statement: What it carries; None for documents alone, and where it cannot be read.
         picture: Everything else.
+        joined: How the pieces stand of which it carries one; None if it carries none.
     """
     before = json.loads(seen.status) if seen.status else {}
     status: dict[str, Any] = {
         "observedGeneration": seen.generation,
         "conditions": dated(
-            _conditions(name, seen, statement, picture),
+            _conditions(name, seen, statement, picture, joined),
             before.get("conditions") or () if isinstance(before, dict) else (),
             generation=seen.generation,
             now=picture.now,
@@ -50,9 +55,13 @@ def carrier_status(name: str, seen: Seen, statement: Statement | None, picture: 
     return status
 
 
-def _conditions(name: str, seen: Seen, statement: Statement | None, picture: Picture) -> list[Condition]:
+def _conditions(
+    name: str, seen: Seen, statement: Statement | None, picture: Picture, joined: Joined | None
+) -> list[Condition]:
     if seen.problem is not None:
         return _refused("CarrierMalformed", seen.problem)
+    if joined is not None and joined.envelope is None:
+        return _in_pieces(name, joined)
     if statement is None:
         return kstatus(ready=holds(READY, "Carries", "It carries documents; statements name them by their digest."))
     head = picture.head
@@ -73,6 +82,24 @@ def _conditions(name: str, seen: Seen, statement: Statement | None, picture: Pic
     return [
         *kstatus(ready=lacks(READY, "SequenceGap", message), busy=holds(RECONCILING, "SequenceGap", message)),
         Condition(APPROVED, "Unknown", "SequenceGap", message),
+    ]
+
+
+def _in_pieces(name: str, joined: Joined) -> list[Condition]:
+    """Say what a statement lacks that is not whole."""
+    whole = place_of(name)[0]
+    if not joined.missing:
+        return _refused(
+            "DigestMismatch",
+            f"The {joined.of} pieces under this name are not the statement that it names. Let the git source, or "
+            "`flagseal cluster apply`, write them anew.",
+        )
+    names = ", ".join(whole[:12] + ("…" if number == 1 else f"…-{number}") for number in joined.missing[:3])
+    message = f"{len(joined.missing)} of the statement’s {joined.of} pieces are not here yet: {names}"
+    message += f" and {len(joined.missing) - 3} more." if len(joined.missing) > 3 else "."  # noqa: PLR2004 (as above)
+    return [
+        *kstatus(ready=lacks(READY, "PieceMissing", message), busy=holds(RECONCILING, "PieceMissing", message)),
+        Condition(APPROVED, "Unknown", "PieceMissing", message),
     ]
 
 

@@ -14,7 +14,8 @@ from flagseal.history import accept
 from flagseal.model.canonical import canonical_json
 from flagseal.model.document import NAMESPACED_KINDS, split_subject
 from flagseal.policy.state import State, changed_subjects
-from flagseal_operator.carriers import genesis_carrier
+from flagseal_operator.carriers import Carried, genesis_carrier
+from flagseal_operator.pieces import place_of
 from flagseal_operator.resources import DECLARING, Ref
 from flagseal_operator.status.carried import carrier_status
 from flagseal_operator.status.conditions import READY
@@ -138,7 +139,9 @@ class Reporter:
     def _update(self, ref: Ref, seen: Seen, picture: Picture, offered: Offered) -> Update | None:
         if ref.kind == "FlagApproval":
             statement = offered.statements.get(ref.name)
-            status = carrier_status(ref.name, seen, statement[0] if statement else None, picture)
+            piece = isinstance(seen.content, Carried) and seen.content.piece is not None
+            joined = offered.joined.get(place_of(ref.name)[0]) if piece else None
+            status = carrier_status(ref.name, seen, statement[0] if statement else None, picture, joined)
         else:
             status = declared_status(ref, seen, picture)
         if canonical_json(status) == seen.status:

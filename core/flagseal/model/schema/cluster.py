@@ -16,6 +16,7 @@ from flagseal.model.schema.vocabulary import (
     DURATION,
     exactly_one_of,
     instant,
+    integer,
     label,
     listing,
     record,
@@ -42,6 +43,9 @@ GIT_URL = (
 LARGEST_OBJECT: Final = 512 * 1024
 """Bytes of one resource: etcd takes 1.5 MiB, and a watch carries many."""
 
+MOST_PIECES: Final = 32
+"""Objects that the payload of one statement may be spread over."""
+
 OVERRIDE_ACTIONS = ("rollback", "freeze")
 APPLY_MODES = ("everything", "approvals")
 
@@ -60,24 +64,39 @@ def _ends(kind: str) -> JsonSchema:
     return label(f"End the {kind} of this name now, in place of starting one. It needs a proof of its own.")
 
 
+_SIGNATURES = listing(
+    "The signatures. Being listed here proves nothing: each is verified.",
+    record(
+        "One signature.",
+        {
+            "keyid": text("The key that it claims.", shortest=0, longest=256),
+            "sig": text("The signature, in base64.", pattern=BASE64, longest=_LONGEST_SIGNATURE),
+        },
+        required=("keyid", "sig"),
+    ),
+)
+_TYPE = text("The type of the payload.", longest=256)
+
 _ENVELOPE = record(
     "One DSSE envelope: an approval statement with every signature collected for it.",
     {
         "payload": text("The statement, in base64.", pattern=BASE64, longest=_LONGEST_PAYLOAD),
-        "payloadType": text("The type of the payload.", longest=256),
-        "signatures": listing(
-            "The signatures. Being listed here proves nothing: each is verified.",
-            record(
-                "One signature.",
-                {
-                    "keyid": text("The key that it claims.", shortest=0, longest=256),
-                    "sig": text("The signature, in base64.", pattern=BASE64, longest=_LONGEST_SIGNATURE),
-                },
-                required=("keyid", "sig"),
-            ),
-        ),
+        "payloadType": _TYPE,
+        "signatures": _SIGNATURES,
     },
     required=("payload", "payloadType", "signatures"),
+)
+
+_PIECE = record(
+    "A piece of one statement that is too large for an object. Its number is that in this object's name; the whole "
+    "counts once all are there and hash to that name.",
+    {
+        "of": integer("How many pieces there are.", least=1, most=MOST_PIECES),
+        "payload": text("This piece of the statement, in base64.", pattern=BASE64, longest=_LONGEST_PAYLOAD),
+        "payloadType": _TYPE,
+        "signatures": _SIGNATURES,
+    },
+    required=("of", "payload", "payloadType", "signatures"),
 )
 
 FLAG_APPROVAL = document(
@@ -85,9 +104,10 @@ FLAG_APPROVAL = document(
     "Approval statements, and the documents that they approve. It only carries: who wrote it proves nothing.",
     {
         **record(
-            "What is carried: envelopes, documents, or both.",
+            "What is carried: envelopes or a piece of one, documents, or both.",
             {
                 "envelopes": listing("Approval statements as they were signed.", _ENVELOPE, least=1),
+                "piece": _PIECE,
                 "documents": listing(
                     "Documents, each as text: its canonical JSON (RFC 8785), which no tool on the way can change.",
                     text("The canonical JSON of one document.", longest=LARGEST_OBJECT),
@@ -95,7 +115,7 @@ FLAG_APPROVAL = document(
                 ),
             },
         ),
-        "anyOf": [{"required": ["envelopes"]}, {"required": ["documents"]}],
+        "anyOf": [{"required": ["envelopes"]}, {"required": ["piece"]}, {"required": ["documents"]}],
     },
     name=text(
         "The SHA-256 of the statement's payload (or of the genesis manifest) in hexadecimal; what does not fit into "
