@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from flagseal.emergency import Offer, Proof, parse_claim
+from flagseal.emergency import RECEIPT_TYPE, Offer, Proof, parse_claim
 from flagseal.model.canonical import sha256_digest
 from flagseal.model.document import API_VERSION
 from flagseal.model.errors import ApprovalError
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from flagseal_operator.inventory import Inventory
 
 PROOF_ANNOTATION: Final = "flagseal.dev/proof"
+PROOF_LABEL: Final = "flagseal.dev/proof"
+SIGNED: Final = "signed"
+"""Value of the label on what a person signed: admission is not asked, so it may be down when that is created."""
+
 KINDS: Final = ("EmergencyOverride", "FlagFreeze")
 _LARGEST_FILE: Final = 256 * 1024
 
@@ -28,7 +32,8 @@ def read_offer(body: Mapping[str, Any]) -> Offer:
     """Read a resource.
 
     Raises:
-        ApprovalError: ``ClaimMalformed``, ``ProofMalformed``.
+        ApprovalError: ``ClaimMalformed``, ``ProofMalformed``; ``Unproven``, where a receipt stands on what admission
+            has passed over (docs/adr/0100).
     """
     metadata = body.get("metadata")
     kind, name = body.get("kind"), metadata.get("name") if isinstance(metadata, dict) else None
@@ -40,7 +45,21 @@ def read_offer(body: Mapping[str, Any]) -> Offer:
     claim = parse_claim(kind, None if namespace is None else str(namespace), name, body.get("spec"))
     annotations = metadata.get("annotations")
     text = annotations.get(PROOF_ANNOTATION) if isinstance(annotations, dict) else None
-    return Offer(claim, None if text is None else Proof.parse(str(text)))
+    proof = None if text is None else Proof.parse(str(text))
+    if proof is not None and proof.kind == RECEIPT_TYPE and is_labelled(metadata):
+        raise ApprovalError(
+            f"{claim.title}: it is labelled {PROOF_LABEL}={SIGNED}, so no webhook has seen it, and a"
+            " receipt on it proves nothing.",
+            code="Unproven",
+            remedy="Create it anew without the label, or sign it with your own key (`flagseal override`).",
+        )
+    return Offer(claim, proof)
+
+
+def is_labelled(metadata: Mapping[str, Any]) -> bool:
+    """Tell whether a resource says that a person signed it, and so passes admission by."""
+    labels = metadata.get("labels")
+    return isinstance(labels, dict) and labels.get(PROOF_LABEL) == SIGNED
 
 
 class ClusterEmergencies:

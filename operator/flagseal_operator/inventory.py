@@ -193,7 +193,7 @@ class Inventory:
                 return replace(bare, content=read_carrier(body))
             except ApprovalError as error:
                 return replace(bare, problem=error.message)
-        own = {key: value for key, value in metadata.items() if key in {"name", "namespace", "annotations", "uid"}}
+        own = {key: metadata[key] for key in ("name", "namespace", "labels", "annotations", "uid") if key in metadata}
         return replace(bare, content={"kind": ref.kind, "metadata": own, "spec": body.get("spec")})
 
 

@@ -88,3 +88,5 @@ def test_what_is_printed_is_the_resource(up: Up) -> None:
         "rollback",
     )
     assert json.loads(body["metadata"]["annotations"]["flagseal.dev/proof"])["signatures"]
+    # By which it passes an admission webhook that is down.
+    assert body["metadata"]["labels"] == {"flagseal.dev/proof": "signed"}

@@ -20,7 +20,7 @@ from flagseal_cli.console import note
 from flagseal_cli.options import data_option, environment_option, repo_option
 from flagseal_cli.published import published_state
 from flagseal_cli.workspace import data_folder, find_repository, person_key
-from flagseal_operator.emergency_source import PROOF_ANNOTATION
+from flagseal_operator.emergency_source import PROOF_ANNOTATION, PROOF_LABEL, SIGNED
 
 if TYPE_CHECKING:
     from flagseal.emergency import Claim, Proof
@@ -121,7 +121,13 @@ def _resource(claim: Claim, proof: Proof) -> dict[str, Any]:
     return {
         "apiVersion": API_VERSION,
         "kind": claim.kind,
-        "metadata": {"name": claim.name, "namespace": claim.namespace, "annotations": annotations},
+        "metadata": {
+            "name": claim.name,
+            "namespace": claim.namespace,
+            # So that it can be created while admission is down.
+            "labels": {PROOF_LABEL: SIGNED},
+            "annotations": annotations,
+        },
         "spec": json.loads(claim.spec),
     }
 

@@ -5,14 +5,16 @@ Pure: claims, proofs, keys and instants come in, values go out. Publisher and cl
 
 from flagseal.emergency.claim import Claim, parse_claim
 from flagseal.emergency.ledger import EMPTY, Emergencies, Offer, Outcome, Standing, require_holding, take
-from flagseal.emergency.proof import EMERGENCY_NAMESPACE, Proof, Receipt, payload_of
-from flagseal.emergency.verifying import LATEST_PROOF, LONGEST, Proven, verify
+from flagseal.emergency.proof import EMERGENCY_NAMESPACE, RECEIPT_TYPE, Proof, Receipt, payload_of
+from flagseal.emergency.receipting import issue
+from flagseal.emergency.verifying import LATEST_PROOF, LONGEST, Proven, foresee, verify
 
 __all__ = [
     "EMERGENCY_NAMESPACE",
     "EMPTY",
     "LATEST_PROOF",
     "LONGEST",
+    "RECEIPT_TYPE",
     "Claim",
     "Emergencies",
     "Offer",
@@ -21,6 +23,8 @@ __all__ = [
     "Proven",
     "Receipt",
     "Standing",
+    "foresee",
+    "issue",
     "parse_claim",
     "payload_of",
     "require_holding",

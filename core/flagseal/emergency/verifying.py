@@ -83,13 +83,37 @@ def verify(
         person = _receipted(claim, proof, told, organisation, trust)
     else:
         person = _signer(claim, proof, organisation)
-    if person not in holders(organisation, ROLE, told.at, (trust.environment,)):
+    _require_role(claim, person, organisation, trust, told.at)
+    return Proven(claim, person, told.at, _end(claim, told.at, taken_at))
+
+
+def foresee(claim: Claim, username: str, organisation: Organisation, trust: Trust, *, now: datetime) -> Proven:
+    """Say what a receipt would prove, before one is signed.
+
+    Args:
+        claim: The claim.
+        username: Whom the API server authenticated.
+        organisation: Of the head.
+        trust: As for :func:`verify`.
+        now: When the receipt would be issued, and seen.
+
+    Raises:
+        ApprovalError: ``WrongEnvironment``, ``PersonUnknown``, ``RoleMissing``, ``Expired``, ``TooLong``.
+    """
+    if claim.environment != trust.environment:
+        raise _other(claim, "WrongEnvironment", f"the environment {claim.environment}", trust.environment)
+    person = _user(claim, username, organisation)
+    _require_role(claim, person, organisation, trust, now)
+    return Proven(claim, person, now, _end(claim, now, now))
+
+
+def _require_role(claim: Claim, person: str, organisation: Organisation, trust: Trust, at: datetime) -> None:
+    if person not in holders(organisation, ROLE, at, (trust.environment,)):
         raise ApprovalError(
             f"{claim.title}: {person} does not hold the role {ROLE} in {trust.environment}.",
             code="RoleMissing",
             remedy=f"Somebody who holds {ROLE} must make it; groups of the cluster do not count.",
         )
-    return Proven(claim, person, told.at, _end(claim, told.at, taken_at))
 
 
 def _require_bound(claim: Claim, told: Told, trust: Trust) -> None:
@@ -161,13 +185,18 @@ def _receipted(claim: Claim, proof: Proof, told: Told, organisation: Organisatio
             continue
     else:
         raise _invalid(claim, "the key of admission that trust.json names")
-    people = [it.id for it in organisation.people.values() if it.kubernetes_username == told.username]
-    if told.username is None or len(people) != 1:
+    return _user(claim, told.username, organisation)
+
+
+def _user(claim: Claim, username: str | None, organisation: Organisation) -> str:
+    """Find the one person who is a user of the cluster."""
+    people = [it.id for it in organisation.people.values() if it.kubernetes_username == username]
+    if username is None or len(people) != 1:
+        found = "nobody" if not people else "more than one"
         raise ApprovalError(
-            f"{claim.title}: the user {told.username!r} is {'nobody' if not people else 'more than one'} in the"
-            " organisation.",
+            f"{claim.title}: the user {username!r} is {found} in the organisation.",
             code="PersonUnknown",
-            remedy="List the user under kubernetesUsername of one person.",
+            remedy="List the user under `kubernetes: {username: …}` of one person in organisation.yaml.",
         )
     return people[0]
 
