@@ -56,9 +56,10 @@ fmt: $(INSTALLED) ## Format, and repair what a tool can
 	$(BIN)/ruff check --fix --exit-zero --quiet
 	$(BIN)/ruff format
 
-GENERATED = validators/schemas/*.json operator/crds/*.yaml
-generate: crds ## Write the files that are made from others (JSON Schemas, CRDs)
+GENERATED = validators/schemas/*.json operator/crds/*.yaml docs/rules/*.md
+generate: crds ## Write the files that are made from others (JSON Schemas, CRDs, the rules' pages)
 	$(BIN)/python -m flagseal_validators.schemas
+	$(BIN)/python -m flagseal_validators.rule_pages
 
 crds: $(INSTALLED) ## Write the custom resource definitions from the schemas
 	$(BIN)/python -m flagseal_operator.crds

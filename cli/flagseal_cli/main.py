@@ -37,7 +37,7 @@ COMMANDS: Final = {
     "plan": ("plan", "What a change does, who must approve it, and when it may take effect."),
     "policy": ("policy", "Test what the policies decide."),
     "relay": ("relay", "Verify what a store or another relay has, and answer applications from it."),
-    "rule": ("validate", "Explain a rule of the gate."),
+    "rule": ("rule", "Explain a rule of the gate, or list them all."),
     "snapshot": ("snapshot", "Verify or show a published snapshot."),
     "status": ("status", "What is in force, what waits, and for whom."),
     "trust": ("trust", "The ceremonies of the signing keys."),

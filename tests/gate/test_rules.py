@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flagseal.model import rule_ids
-from flagseal.model.errors import UsageError
 from flagseal.repository import layout
-from flagseal_validators import gate, render, rules
+from flagseal_validators import gate, rules
 from flagseal_validators.rules import RULES
 from flagseal_validators.tree import STRAY
 from tests.gate.company import TODAY, base, write, write_example
@@ -47,27 +46,6 @@ def test_a_rule_lets_its_good_example_pass(rule: Rule, tmp_path: Path) -> None:
     seen = found(write_example(tmp_path, rule.good))
     assert rule.id not in {other for other, _ in seen}
     assert "error" not in {severity for _, severity in seen}
-
-
-@pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
-def test_a_rule_can_be_looked_up(rule: Rule) -> None:
-    """Its page says what, why, what to do, and shows both examples."""
-    page = render.rule_page(rule.id)
-    assert page.startswith(f"{rule.id} {rule.title} ({rule.severity})\n")
-    for part in ("Found:\n\n    ", "Accepted:\n\n    "):
-        assert part in page
-    assert " ".join(rule.why.split()) in " ".join(page.split())
-    assert rule.remedy.endswith(".")
-    assert max(map(len, page.splitlines())) < 130
-
-
-def test_a_rule_that_does_not_exist_cannot_be_looked_up() -> None:
-    """The message repeats the id without what a terminal would obey."""
-    with pytest.raises(UsageError, match=r"there is no rule FS999"):
-        render.rule_page("FS999")
-    with pytest.raises(UsageError) as error:
-        render.rule_page("\x1b[2J")
-    assert "\x1b" not in error.value.message
 
 
 def test_every_id_that_is_reported_has_a_rule() -> None:

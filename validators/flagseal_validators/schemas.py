@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from flagseal.model.schema import SCHEMAS, combined
+from flagseal_validators.generated import GeneratedFiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,29 +28,16 @@ def generated() -> Mapping[str, str]:
 
 def stale(folder: Path = FOLDER) -> list[str]:
     """Name the files that are missing, differ from their source, or have none."""
-    wanted = generated()
-    there = {path.name: path.read_text("utf-8") for path in folder.glob("*.json")}
-    return sorted(name for name in wanted.keys() | there.keys() if wanted.get(name) != there.get(name))
+    return _files(folder).stale()
 
 
 def main(arguments: Sequence[str]) -> int:
     """Write or check the files; give the exit code."""
-    if list(arguments) not in ([], ["--check"]):
-        sys.stderr.write("usage: python -m flagseal_validators.schemas [--check]\n")
-        return 2
-    names = stale()
-    if not arguments:
-        FOLDER.mkdir(exist_ok=True)
-        wanted = generated()
-        for name in names:
-            if name in wanted:
-                (FOLDER / name).write_text(wanted[name], "utf-8")
-            else:
-                (FOLDER / name).unlink()
-        return 0
-    for name in names:
-        sys.stderr.write(f"{FOLDER / name}: not what its source says; run python -m flagseal_validators.schemas\n")
-    return 1 if names else 0
+    return _files(FOLDER).run(arguments)
+
+
+def _files(folder: Path) -> GeneratedFiles:
+    return GeneratedFiles(folder, ".json", generated(), "python -m flagseal_validators.schemas")
 
 
 if __name__ == "__main__":

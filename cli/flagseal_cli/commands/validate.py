@@ -1,4 +1,4 @@
-"""``flagseal validate`` and ``flagseal rule``: the gate on a laptop."""
+"""``flagseal validate``: the gate on a laptop."""
 
 from __future__ import annotations
 
@@ -24,10 +24,3 @@ def validate_command(paths: tuple[Path, ...], *, style: str, repo: Path | None) 
     )
     click.echo(render.as_json(report) if style == "json" else render.as_text(report), nl=False)
     return 1 if any(finding.severity == "error" for finding in report.findings) else 0
-
-
-@click.command("rule")
-@click.argument("rule_id", metavar="RULE")
-def rule_command(rule_id: str) -> None:
-    """Explain a rule of the gate, for instance FS203."""
-    click.echo(render.rule_page(rule_id.upper()), nl=False)
