@@ -90,3 +90,19 @@ def test_what_is_printed_is_the_resource(up: Up) -> None:
     assert json.loads(body["metadata"]["annotations"]["flagseal.dev/proof"])["signatures"]
     # By which it passes an admission webhook that is down.
     assert body["metadata"]["labels"] == {"flagseal.dev/proof": "signed"}
+
+
+def test_without_a_checkout_the_store_and_the_pinned_root_are_enough(up: Up, tmp_path: Path) -> None:
+    """From any machine that has both, and the person's own key; what it lacks is said."""
+    (away := tmp_path / "away").mkdir()
+    trust = up.data / "trust"
+    key = up.repository / ".flagseal" / "keys" / "erin"
+    words = ["override", "payments/new-checkout", "--incident", "INC-7", "--reason", "x", "--as", "erin"]
+    where = ["--store", str(up.data / "store"), "--root", str(trust / "root.json"), "--key", str(key)]
+    printed = run(FLAGSEAL, *words, *where, cwd=away, home=up.home)
+    assert printed.code == 0, printed.err
+    assert yaml.safe_load(printed.out)["spec"]["environment"] == "production"
+    for lacking in (where[:2] + where[4:], where[:4], [*where, "--output", "up"], [*where, "-e", "staging"]):
+        refused = run(FLAGSEAL, *words, *lacking, cwd=away, home=up.home)
+        assert (refused.code, refused.out) == (2, "")
+        assert "Traceback" not in refused.err

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,9 +16,7 @@ from flagseal.model.document import API_VERSION
 from flagseal.model.errors import UsageError
 from flagseal.model.instants import parse_duration
 from flagseal_cli.console import note
-from flagseal_cli.options import data_option, environment_option, repo_option
-from flagseal_cli.published import published_state
-from flagseal_cli.workspace import data_folder, find_repository, person_key
+from flagseal_cli.place import Where, place_options
 from flagseal_operator.emergency_source import PROOF_ANNOTATION, PROOF_LABEL, SIGNED
 
 if TYPE_CHECKING:
@@ -46,12 +43,6 @@ class _Duration(click.ParamType[timedelta]):
 @click.option("--reason", required=True, help="Why, in words for whoever reviews it.")
 @click.option("--for", "length", type=_Duration(), default="1h", show_default=True, help="How long: 30m, 2h.")
 @click.option("--end", "ends", metavar="NAME", help="End the override of this name, in place of starting one.")
-@click.option("--as", "person", required=True, metavar="PERSON", help="Who you are in policies/organisation.yaml.")
-@click.option(
-    "--key",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Your SSH key: a private one, or the public half of one in your agent. Default: .flagseal/keys/PERSON.",
-)
 @click.option(
     "--output",
     type=click.Choice(["yaml", "up"]),
@@ -59,10 +50,8 @@ class _Duration(click.ParamType[timedelta]):
     show_default=True,
     help="Print the resource, for kubectl apply -f -; or hand it to `flagseal up`.",
 )
-@environment_option
-@repo_option
-@data_option
-def override_command(  # noqa: PLR0913 (the options of a command)
+@place_options
+def override_command(
     flag: str,
     *,
     action: str,
@@ -70,21 +59,21 @@ def override_command(  # noqa: PLR0913 (the options of a command)
     reason: str,
     length: timedelta,
     ends: str | None,
-    person: str,
-    key: Path | None,
     output: str,
-    environment: str | None,
-    repo: Path | None,
-    data: Path | None,
+    **where: Any,  # noqa: ANN401 (see place_options)
 ) -> None:
     """Serve the safe variant of NAMESPACE/FLAG to everyone, for a limited time, on your own word.
 
-    You must hold the role flag-emergency-override. Nothing else is possible: no other variant, no change of policy. It
+    You must hold the role flag-emergency-override. Works in a checkout with its data, and anywhere with --store, --root
+    and --key. Nothing else is possible: no other variant, no change of policy. It
     ends by itself into what git holds by then, and somebody else has to review it.
     """
-    repository = find_repository(repo)
-    folder = data_folder(repository, environment, data)
-    published = published_state(folder)
+    place = Where(**where).open()
+    if output == "up" and place.folder is None:
+        raise UsageError(
+            "nobody here runs `flagseal up` on that store", code="NoPlace", remedy="Print it: --output yaml."
+        )
+    published, person = place.published, where["person"]
     now = datetime.now(UTC).replace(microsecond=0)
     namespace, _, name = flag.partition("/")
     if f"{namespace}/{name}" not in published.head.documents.catalogue.flags:
@@ -94,16 +83,16 @@ def override_command(  # noqa: PLR0913 (the options of a command)
     spec |= {"ends": ends} if ends is not None else {"action": action, "until": _written(now + length)}
     claim = parse_claim(_KIND, namespace, f"{name[:48].rstrip('-')}-{secrets.token_hex(4)}", spec)
     unsigned = payload_of(claim, published.trust.repository_id, at=now, nonce=secrets.token_hex(16))
-    proof = unsigned.with_signature(ssh_sign(unsigned.pae, EMERGENCY_NAMESPACE, person_key(repository, person, key)))
+    proof = unsigned.with_signature(ssh_sign(unsigned.pae, EMERGENCY_NAMESPACE, place.key))
     # Decided as everybody will: what would be refused is not even written.
     proven = verify(claim, proof, published.head.policies.organisation, published.trust, taken_at=now)
     if proven.person != person:
         raise UsageError(f"this key is {proven.person}’s, not {person}’s", code="WrongKey", remedy="Name yours: --key.")
     text = yaml.safe_dump(_resource(claim, proof), sort_keys=False, allow_unicode=True)
-    if output == "yaml":
+    if output == "yaml" or place.folder is None:
         click.echo(text, nl=False)
         return
-    _hand_over(folder, claim, text)
+    _hand_over(place.folder, claim, text)
     what = f"ends {ends}" if ends is not None else f"rolls {flag} back until {proven.until:%H:%M:%S UTC}"
     note(f"{claim.name} {what}, as soon as `flagseal up` sees it.")
 
