@@ -21,7 +21,7 @@ JOBS ?= 3
 # More words for the command behind a target: make up ARGS="--port 9000", make test ARGS="-k history".
 ARGS ?=
 
-.PHONY: help up test test-cluster soak check bench fmt generate crds constraints clean
+.PHONY: help up test test-cluster soak soak-cluster check bench fmt generate crds constraints clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ check: $(INSTALLED) ## What CI runs: format, lint, types, import contracts, gene
 SECONDS ?= 60
 soak: $(INSTALLED) ## Change and ask for SECONDS (default 60), and see that nothing grows
 	$(BIN)/python -m tests.soak.soaking --seconds $(SECONDS)
+
+soak-cluster: $(INSTALLED) ## Change a cluster in every way for SECONDS, against a model: set KUBEBUILDER_ASSETS
+	$(BIN)/python -m tests.cluster.soaking --seconds $(SECONDS) $(ARGS)
 
 test-cluster: $(INSTALLED) ## The tests that need a Kubernetes API server: set KUBEBUILDER_ASSETS
 	$(BIN)/pytest tests/cluster $(ARGS)
