@@ -59,7 +59,7 @@ fmt: $(INSTALLED) ## Format, and repair what a tool can
 	$(BIN)/ruff check --fix --exit-zero --quiet
 	$(BIN)/ruff format
 
-GENERATED = validators/schemas/*.json operator/crds/*.yaml docs/rules/*.md
+GENERATED = validators/schemas/*.json validators/schemas/output/*.json operator/crds/*.yaml docs/rules/*.md
 generate: crds ## Write the files that are made from others (JSON Schemas, CRDs, the rules' pages)
 	$(BIN)/python -m flagseal_validators.schemas
 	$(BIN)/python -m flagseal_validators.rule_pages

@@ -18,15 +18,20 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flagseal.model.errors import UsageError
-from flagseal.repository.reading import QuickReader
+
+if TYPE_CHECKING:
+    from flagseal.repository.reading import QuickReader
 
 FOLDER = ".flagseal"
 
 
 def quick_reader(repository: Path) -> QuickReader:
     """Read files by what is known of them; for commands that tell, never for those that sign or publish."""
+    from flagseal.repository.reading import QuickReader
+
     return QuickReader(repository / FOLDER / "cache")
 
 

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flagseal.model.errors import UsageError
-from flagseal.model.finding import Finding
-from flagseal_validators import gate, render
-from flagseal_validators.gate import Report
+from flagseal_validators import gate
+from flagseal_validators.formats.machine import as_json
+from flagseal_validators.formats.text import as_text
+from flagseal_validators.source_lines import SourceLines
 from tests.gate.company import TODAY, base, document, write
 from tests.model.samples import FLAG, REPOSITORY
 from tests.model.yaml_texts import soup
@@ -221,11 +222,11 @@ def test_a_hostile_file_name_ends_as_a_finding_that_prints_safely(root: Path, na
         file.write(FLAG.encode())
     report = gate.validate_paths(root, today=TODAY)
     assert report.findings
-    text = render.as_text(report)
-    assert text.count("\n") == len(report.findings) + 1
+    text = as_text(report, line_of=SourceLines(root).line)
+    assert text.splitlines()[-1] == report.summary()
     assert not set(text) & {"\x1b", "\u202e"}
     text.encode()
-    json.loads(render.as_json(report))
+    json.loads(as_json(report))
 
 
 def test_a_policy_test_belongs_to_its_folder(root: Path) -> None:
@@ -236,36 +237,6 @@ def test_a_policy_test_belongs_to_its_folder(root: Path) -> None:
     )
     write(root, {"policies/tests/t.yaml": text, "policies/tests/flag.yaml": FLAG, "policies/t.yaml": text})
     assert [line.split(":")[0] for line in found(root)] == ["policies/t.yaml", "policies/tests/flag.yaml"]
-
-
-def test_the_text_form_sums_up(root: Path) -> None:
-    """One line a finding, and one at the end."""
-    assert render.as_text(gate.validate_paths(root, today=TODAY)) == "6 files checked: nothing to mend.\n"
-    write(root, flag("owner: nobody"))
-    lines = render.as_text(gate.validate_paths(root, today=TODAY)).splitlines()
-    assert lines[0].startswith(
-        "flags/payments/new-checkout.yaml:14:3: FS201 error: $.spec.owner: there is no team `nobody`."
-    )
-    assert lines[1:] == ["6 files checked: 1 error, 0 warnings."]
-
-
-def test_the_json_form_has_the_fields_of_the_format() -> None:
-    """Programs rely on their names and on nothing else being there."""
-    finding = Finding("f.yaml", 3, 4, "FS201", "$.spec.owner", "there is no team", "Name one.", "error")
-    assert json.loads(render.as_json(Report((finding,), 1))) == {
-        "findings": [
-            {
-                "rule": "FS201",
-                "severity": "error",
-                "file": "f.yaml",
-                "line": 3,
-                "column": 4,
-                "path": "$.spec.owner",
-                "message": "there is no team",
-                "remedy": "Name one.",
-            }
-        ]
-    }
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)

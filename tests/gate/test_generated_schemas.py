@@ -25,6 +25,7 @@ def test_the_committed_files_are_what_their_source_says() -> None:
 def test_a_file_that_differs_is_named(tmp_path: Path) -> None:
     """Missing, edited and left over."""
     for name, text in schemas.generated().items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     assert schemas.stale(tmp_path) == []
     (tmp_path / "Segment.json").unlink()

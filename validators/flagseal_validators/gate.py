@@ -3,44 +3,27 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from flagseal.model.errors import InvalidPolicies, UsageError
-from flagseal.model.finding import Finding
-from flagseal.model.instants import parse_day
 from flagseal.model.policy_set import load_policies
 from flagseal.model.rule_ids import POLICY_KINDS_ONCE
 from flagseal.repository.layout import FLAGS, POLICIES
 from flagseal.repository.reading import read_afresh
 from flagseal_validators.declared import Declared
-from flagseal_validators.rules import RULES
+from flagseal_validators.judging import Judged, judge
+from flagseal_validators.report import Report, Suppressed
 from flagseal_validators.tree import read_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from datetime import date
     from pathlib import Path
 
-    from flagseal.model.document import Document
-    from flagseal.model.finding import Severity
+    from flagseal.model.finding import Finding
     from flagseal.model.policies import PolicySet
     from flagseal.repository.reading import ReadFiles
-    from flagseal_validators.rule import Complaint, Rule
     from flagseal_validators.tree import Tree
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What the gate says.
-
-    Attributes:
-        findings: Sorted by file and place.
-        files_checked: How many files were asked for and read.
-    """
-
-    findings: tuple[Finding, ...]
-    files_checked: int
 
 
 def validate_paths(
@@ -71,10 +54,15 @@ def validate_paths(
         touched = frozenset(name for name in wanted if (root / name).is_file())
     tree = read_tree(root, read=read)
     policies, contradictions = _policies(tree)
-    findings = [*tree.findings, *contradictions]
-    findings += _complaints(Declared(tree.documents, policies, today), touched)
-    chosen = sorted(finding for finding in findings if _is_wanted(finding.file, wanted))
-    return Report(tuple(chosen), _count(tree, wanted))
+    judged = [
+        *map(Judged, tree.findings),
+        *map(Judged, contradictions),
+        *judge(Declared(tree.documents, policies, today)),
+    ]
+    chosen = [it for it in judged if _is_wanted(it.finding.file, wanted)]
+    found = sorted(it.at(touched) for it in chosen if it.suppressed is None)
+    excused = [Suppressed(it.at(touched), it.suppressed) for it in chosen if it.suppressed is not None]
+    return Report(tuple(found), _count(tree, wanted), tuple(sorted(excused, key=lambda it: (it.finding, it.by))))
 
 
 def _relative(root: Path, path: Path) -> str:
@@ -112,27 +100,3 @@ def _policies(tree: Tree) -> tuple[PolicySet | None, tuple[Finding, ...]]:
 
 def _says_missing(finding: Finding) -> bool:
     return finding.rule == POLICY_KINDS_ONCE and not finding.line
-
-
-def _complaints(declared: Declared, touched: Collection[str]) -> Iterator[Finding]:
-    for rule in RULES.values():
-        if rule.check is not None:
-            for complaint in rule.check(declared):
-                if not (rule.suppressible and _is_excused(complaint.document, rule.id, declared.today)):
-                    yield _finding(rule, complaint, touched)
-
-
-def _is_excused(document: Document, rule: str, today: date) -> bool:
-    spec = cast("dict[str, Any]", document.spec)
-    return any(entry["rule"] == rule and parse_day(entry["until"]) >= today for entry in spec.get("ignore", ()))
-
-
-def _finding(rule: Rule, complaint: Complaint, touched: Collection[str]) -> Finding:
-    source = complaint.document.source
-    file, line, column = complaint.document.subject, 0, 0
-    if source is not None:
-        position = source.at(complaint.path)
-        file, line, column = source.file, position.line, position.column
-    severity: Severity = "warning" if complaint.by_time and file not in touched else rule.severity
-    remedy = complaint.remedy or rule.remedy
-    return Finding(file, line, column, rule.id, complaint.path, complaint.message, remedy, severity)

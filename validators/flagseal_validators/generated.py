@@ -18,7 +18,7 @@ class GeneratedFiles:
     Attributes:
         folder: Where they lie.
         suffix: As in ``.json``.
-        wanted: Every file by name, as it must be.
+        wanted: Every file by name (below the folder, with forward slashes), as it must be.
         command: What writes them, for people.
     """
 
@@ -29,7 +29,8 @@ class GeneratedFiles:
 
     def stale(self) -> list[str]:
         """Name the files that are missing, differ from their source, or have none."""
-        there = {path.name: path.read_text("utf-8") for path in self.folder.glob(f"*{self.suffix}")}
+        found = self.folder.rglob(f"*{self.suffix}")
+        there = {path.relative_to(self.folder).as_posix(): path.read_text("utf-8") for path in found}
         return sorted(name for name in self.wanted.keys() | there.keys() if self.wanted.get(name) != there.get(name))
 
     def run(self, arguments: Sequence[str]) -> int:
@@ -39,9 +40,9 @@ class GeneratedFiles:
             return 2
         names = self.stale()
         if not arguments:
-            self.folder.mkdir(parents=True, exist_ok=True)
             for name in names:
                 if name in self.wanted:
+                    (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
                     (self.folder / name).write_text(self.wanted[name], "utf-8")
                 else:
                     (self.folder / name).unlink()

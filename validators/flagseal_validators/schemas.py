@@ -1,7 +1,8 @@
 """Write the JSON Schemas for editors: ``python -m flagseal_validators.schemas [--check]``.
 
 ``validators/schemas/<Kind>.json`` for each kind, and ``flagseal.json`` for files of any kind, made from
-:mod:`flagseal.model.schema`. With ``--check``, write nothing and exit 1 if a file differs from its source.
+:mod:`flagseal.model.schema`; ``validators/schemas/output/`` for what commands write. With ``--check``, write nothing
+and exit 1 if a file differs from its source.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from flagseal.model.schema import SCHEMAS, combined
+from flagseal_validators.formats import machine
 from flagseal_validators.generated import GeneratedFiles
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ FOLDER: Final = Path(__file__).parents[1] / "schemas"
 
 def generated() -> Mapping[str, str]:
     """Give every file by name, as it must be."""
-    schemas = {**SCHEMAS, "flagseal": combined()}
+    schemas = {**SCHEMAS, "flagseal": combined(), "output/validate": machine.SCHEMA}
     return {f"{name}.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas.items()}
 
 

@@ -49,7 +49,7 @@ def read_tree(root: Path, *, read: ReadFiles = read_afresh) -> Tree:
         root: The repository's top folder.
         read: How files are read.
     """
-    entries = list(_entries(root))
+    entries = list(list_entries(root))
     placed, found = place(entries)
     tests = [entry for entry in entries if entry.path.startswith(POLICY_TESTS) and entry.path.endswith(SUFFIXES)]
     findings = [*found, *_strays(entries)]
@@ -69,7 +69,7 @@ def _load(
 ) -> dict[Entry, tuple[Document, ...]]:
     readable: list[tuple[Entry, bytes]] = []
     for entry in entries:
-        data = _read(root / entry.path) if entry.kind == "file" else None
+        data = read_file(root / entry.path) if entry.kind == "file" else None
         if data is None:
             message = f"this {entry.kind} cannot be read"
             findings.append(Finding(entry.path, 0, 0, UNREADABLE, "$", message, "Put a readable file here."))
@@ -82,7 +82,7 @@ def _load(
     return found
 
 
-def _read(path: Path) -> bytes | None:
+def read_file(path: Path) -> bytes | None:
     """Read a file, if it is one; of a file that is too large, no more than shows that it is."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -94,7 +94,7 @@ def _read(path: Path) -> bytes | None:
         return file.read(LARGEST_FILE + 1)
 
 
-def _entries(root: Path) -> Iterator[Entry]:
+def list_entries(root: Path) -> Iterator[Entry]:
     """Walk ``flags/`` and ``policies/`` without following a link."""
     for folder in (FLAGS, POLICIES):
         path = root / folder

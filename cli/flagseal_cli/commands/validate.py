@@ -1,26 +1,80 @@
-"""``flagseal validate``: the gate on a laptop."""
+"""``flagseal validate``: the gate on a laptop and in CI."""
 
 from __future__ import annotations
 
+import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from flagseal_cli.workspace import find_repository, quick_reader
-from flagseal_validators import gate, render
+
+if TYPE_CHECKING:
+    from flagseal_validators.report import Report
+
+FORMATS = ("text", "json", "sarif", "junit", "github")
 
 
 @click.command("validate")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--base", metavar="REV", help="What the change is compared with; only what it touches is held to the day."
+)
+@click.option("--format", "style", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--repo", type=click.Path(path_type=Path, exists=True, file_okay=False), help="The flag repository.")
-def validate_command(paths: tuple[Path, ...], *, style: str, repo: Path | None) -> int:
-    """Check flags and policies. Exit code 0: clean; 1: findings; 2: cannot tell."""
-    start = repo or (paths[0].resolve().parent if paths and paths[0].exists() else None)
-    root = find_repository(start)
-    report = gate.validate_paths(
-        root, tuple(path.resolve() for path in paths), today=datetime.now(UTC).date(), read=quick_reader(root)
-    )
-    click.echo(render.as_json(report) if style == "json" else render.as_text(report), nl=False)
-    return 1 if any(finding.severity == "error" for finding in report.findings) else 0
+def validate_command(paths: tuple[Path, ...], *, base: str | None, style: str, repo: Path | None) -> int:
+    """Check flags and policies. Exit code 0: clean; 1: findings; 2: cannot tell.
+
+    Without PATHS, everything is checked. What only time brought about (an expiry) is an error on files that the change
+    touches: those named, or those that differ from --base; on all others it is a warning.
+    """
+    from flagseal_validators import gate
+
+    named = tuple(_absolute(path) for path in paths)
+    root = find_repository(repo or (named[0].parent if named else None))
+    touched = None
+    if base is not None:
+        from flagseal_validators.touched import touched_since
+
+        touched = touched_since(root, base)
+    report = gate.validate_paths(root, named, today=datetime.now(UTC).date(), touched=touched, read=quick_reader(root))
+    click.echo(_rendered(report, style, root), nl=False)
+    return 1 if report.errors else 0
+
+
+def _absolute(path: Path) -> Path:
+    """Give the path as it really lies, without following what it names itself: a link is judged as one."""
+    return path.parent.resolve() / path.name
+
+
+def _rendered(report: Report, style: str, root: Path) -> str:
+    match style:
+        case "json":
+            from flagseal_validators.formats.machine import as_json
+
+            return as_json(report)
+        case "sarif":
+            from flagseal_validators.formats.sarif import as_sarif
+
+            return as_sarif(report)
+        case "junit":
+            from flagseal_validators.formats.junit import as_junit
+
+            return as_junit(report)
+        case "github":
+            from flagseal_validators.formats.github import as_github
+
+            return as_github(report)
+        case _:
+            from flagseal_validators.formats.text import as_text
+            from flagseal_validators.source_lines import SourceLines
+
+            return as_text(report, line_of=SourceLines(root).line, colour=_wants_colour())
+
+
+def _wants_colour() -> bool:
+    """Colours are for a terminal whose person did not ask for none (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

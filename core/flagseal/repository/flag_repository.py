@@ -181,6 +181,29 @@ class FlagRepository:
             self._trees[trees] = contents
         return self._trees[trees]
 
+    def blobs(self, revision: str) -> Mapping[str, str]:
+        """Give the object id of every file below ``flags/`` and ``policies/``, by path.
+
+        Raises:
+            RepositoryError: ``UnknownRevision``.
+        """
+        entries = self._tree_entries(self.resolve(revision))
+        return {entry.path: entry.blob for entry in entries if entry.kind == "file"}
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        """Find the commit at which two lines of history parted; None where none is known here.
+
+        Raises:
+            RepositoryError: ``UnknownRevision``.
+        """
+        status, out = self.git.run("merge-base", self.resolve(one), self.resolve(other), accept=(0, 1))
+        return out.decode("ascii").split()[0] if status == 0 else None
+
+    @property
+    def has_commits(self) -> bool:
+        """Whether anything is committed on the branch that is checked out."""
+        return self.git.run("rev-parse", "--verify", "--quiet", "HEAD", accept=(0, 1, 128))[0] == 0
+
     def working_tree_documents(self) -> tuple[tuple[Document, ...], tuple[Finding, ...]]:
         """Read all governed documents as they lie in the working tree, committed or not.
 

@@ -17,8 +17,6 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import git
-
 from flagseal.model.errors import RepositoryError
 
 if TYPE_CHECKING:
@@ -46,6 +44,16 @@ _HASHES = {40: "sha1", 64: "sha256"}
 """Length of an object id to the hash of the repository's object format."""
 
 
+def blob_id(data: bytes, *, like: str) -> str:
+    """Give the object id of a file's content.
+
+    Args:
+        data: The file.
+        like: An id of the repository, for its object format.
+    """
+    return hashlib.new(_HASHES[len(like)], b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
 class Plumbing:
     """Run git's plumbing in one repository.
 
@@ -57,6 +65,9 @@ class Plumbing:
     """
 
     def __init__(self, path: Path) -> None:
+        # Here and not above: it takes as long to import as all else, and whoever reads files only needs none of it.
+        import git  # noqa: PLC0415
+
         try:
             self._handle = git.Repo(path, expand_vars=False)
             self._handle.git.version_info  # noqa: B018 (asks git for its version: is there one?)

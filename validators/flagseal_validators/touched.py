@@ -1,0 +1,49 @@
+"""Which files the change at hand touches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flagseal.model.errors import RepositoryError
+from flagseal.repository.flag_repository import FlagRepository
+from flagseal.repository.git import blob_id
+from flagseal_validators.tree import list_entries, read_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def touched_since(root: Path, base: str) -> frozenset[str]:
+    """Name the files of the working tree that differ from what they were where its history parted from a revision's.
+
+    Contents are compared, not what git remembers of them: filters and attributes of the repository play no part.
+
+    Args:
+        root: The repository's top folder.
+        base: The revision.
+
+    Raises:
+        RepositoryError: ``UnknownRevision``, ``NotARepository``.
+
+    Returns:
+        Paths relative to the root; all of them if the repository has no commit yet and ``base`` is its ``HEAD``.
+    """
+    repository = FlagRepository(root)
+    fresh = base == "HEAD" and not repository.has_commits
+    before = {} if fresh else repository.blobs(_parting(repository, base))
+    found = set()
+    for entry in list_entries(root):
+        data = read_file(root / entry.path) if entry.kind == "file" else None
+        known = before.get(entry.path)
+        if data is None or known is None or blob_id(data, like=known) != known:
+            found.add(entry.path)
+    return frozenset(found)
+
+
+def _parting(repository: FlagRepository, base: str) -> str:
+    """Find where to compare with: what the base's branch did since is none of this change's doing."""
+    commit = repository.resolve(base)
+    try:
+        return repository.merge_base(commit, "HEAD") or commit
+    except RepositoryError:
+        return commit
