@@ -8,6 +8,7 @@
     ├── CompileError              a definition that is well-formed and yet has no meaning
     ├── RepositoryError           git, or the repository's layout, is not as needed
     ├── ApprovalError             a statement, a signature or a chain does not hold
+    ├── ForgeError                the git host has no answer, or not the one needed
     ├── SnapshotError             a store, a signing key or TUF metadata does not hold
     └── UsageError                the command's words are off
 """
@@ -76,6 +77,12 @@ class ApprovalError(FlagsealError):
     """Say that a statement, a signature or the chain they form does not hold."""
 
     code = "ApprovalError"
+
+
+class ForgeError(FlagsealError):
+    """Say that the git host has no answer, or not the one needed."""
+
+    code = "ForgeError"
 
 
 class SnapshotError(FlagsealError):

@@ -1,0 +1,323 @@
+"""From GitHub's answers to facts. Eleven questions for an ordinary request; what GitHub leaves out is a refusal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from flagseal.model.errors import ForgeError
+from flagseal_validators.forge.facts import (
+    Account,
+    CheckRun,
+    Facts,
+    Push,
+    PushKind,
+    Request,
+    RequestCommit,
+    RequiredCheck,
+    Review,
+    ReviewState,
+    Ruleset,
+    Signed,
+)
+from flagseal_validators.forge.github.asking import missing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from flagseal.model.canonical import Json
+    from flagseal_validators.forge.github.asking import Asker
+
+MOST_AUTHORS: Final = 20
+"""Of one commit; GraphQL gives no more at once, and a commit with more is refused."""
+
+COMMITS: Final = """\
+query Commits($owner: String!, $name: String!, $number: Int!, $after: String) {
+  repository(owner: $owner, name: $name) {
+    databaseId
+    pullRequest(number: $number) {
+      commits(first: 100, after: $after) {
+        totalCount
+        pageInfo { hasNextPage endCursor }
+        nodes { commit {
+          oid
+          authors(first: 20) { totalCount nodes { email user { databaseId login } } }
+          committer { email user { databaseId login } }
+          signature { isValid wasSignedByGitHub }
+        } }
+      }
+    }
+  }
+}
+"""
+"""REST tells neither the accounts behind ``Co-authored-by`` nor whose signature a commit carries."""
+
+_STATES: Final[dict[str, ReviewState]] = {
+    "APPROVED": "approved",
+    "CHANGES_REQUESTED": "changes-requested",
+    "COMMENTED": "commented",
+    "DISMISSED": "dismissed",
+    "PENDING": "pending",
+}
+_KINDS: Final[dict[str, PushKind]] = {
+    "push": "push",
+    "force_push": "force-push",
+    "branch_creation": "creation",
+    "branch_deletion": "deletion",
+    "pr_merge": "request-merge",
+    "merge_queue_merge": "queue-merge",
+}
+
+
+class GitHubForge:
+    """Read one repository's requests.
+
+    Args:
+        asker: Asks.
+        name: ``owner/name``.
+        clock: Gives the time in UTC.
+    """
+
+    def __init__(self, asker: Asker, name: str, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._asker = asker
+        self._name = name
+        self._clock = clock
+
+    def request_of(self, commit: str) -> int | None:
+        """Find the request by which a commit came onto its branch (see the interface)."""
+        found = [
+            _At(entry, "pulls")
+            for entry in self._asker.pages(f"/repos/{self._name}/commits/{commit}/pulls")
+            if isinstance(entry, dict) and entry.get("merged_at")
+        ]
+        numbers = [entry.number("number") for entry in found if entry.optional("merge_commit_sha") == commit]
+        if len(numbers) > 1:
+            raise missing(f"commit {commit[:12]}", "GitHub names several requests that it is the merge of")
+        return numbers[0] if numbers else None
+
+    def facts(self, number: int) -> Facts:
+        """Read everything about one merged request; see the interface."""
+        observed = self._clock().replace(microsecond=0)
+        repository = _At(self._asker.get(f"/repos/{self._name}"), "repository")
+        request, source = self._request(number)
+        return Facts(
+            forge="github",
+            observed_at=observed,
+            repository_id=f"github:{repository.number('id')}",
+            repository_name=repository.text("full_name"),
+            request=request,
+            reviews=tuple(self._reviews(number)),
+            commits=tuple(self._commits(number)),
+            pushes=tuple(self._pushes(request, source)),
+            landings=tuple(self._landings(request)),
+            rulesets=tuple(self._rulesets(request.base)),
+            checks=tuple(self._checks(request)),
+        )
+
+    def _request(self, number: int) -> tuple[Request, str | None]:
+        """Read the request itself, and the name of the repository that it came from."""
+        body = _At(self._asker.get(f"/repos/{self._name}/pulls/{number}"), f"request {number}")
+        if body.optional("merged_at") is None:
+            raise ForgeError(
+                f"Request {number} is not merged.", code="NotMerged", remedy="Approval is attested of what landed."
+            )
+        base, head = body.object("base"), body.object("head")
+        source = _At(head.value("repo"), "head.repo") if head.value("repo") is not None else None
+        request = Request(
+            number=body.number("number"),
+            author=_account(body.value("user"), "user"),
+            created_at=body.instant("created_at"),
+            merged_at=body.instant("merged_at"),
+            merged_by=_account(body.value("merged_by"), "merged_by"),
+            base=base.text("ref"),
+            base_repository=base.object("repo").number("id"),
+            head=head.text("sha"),
+            head_branch=head.text("ref"),
+            head_repository=None if source is None else source.number("id"),
+            merge_commit=body.text("merge_commit_sha"),
+            commit_count=body.number("commits"),
+        )
+        return request, None if source is None else source.text("full_name")
+
+    def _reviews(self, number: int) -> Iterable[Review]:
+        for entry in self._asker.pages(f"/repos/{self._name}/pulls/{number}/reviews"):
+            body = _At(entry, "review")
+            state = _STATES.get(body.text("state"))
+            if state is None:
+                raise missing(f"review {body.number('id')}", f"its state {body.text('state')!r} is not known")
+            at = body.optional("submitted_at")
+            yield Review(
+                id=body.number("id"),
+                account=_account(body.value("user"), "user"),
+                state=state,
+                submitted_at=None if at is None else body.instant("submitted_at"),
+                commit=body.optional("commit_id"),
+            )
+
+    def _commits(self, number: int) -> Iterable[RequestCommit]:
+        owner, _, name = self._name.partition("/")
+        after: str | None = None
+        while True:
+            data = self._asker.graphql(COMMITS, {"owner": owner, "name": name, "number": number, "after": after})
+            listing = _At(data, "data").object("repository").object("pullRequest").object("commits")
+            for node in listing.list("nodes"):
+                yield _commit(_At(node, "node").object("commit"))
+            page = listing.object("pageInfo")
+            if page.value("hasNextPage") is not True:
+                return
+            after = page.text("endCursor")
+
+    def _pushes(self, request: Request, source: str | None) -> Iterable[Push]:
+        if source is None:
+            raise missing(f"request {request.number}", "the repository it came from is gone, and with it who pushed")
+        return self._activity(source, request.head_branch)
+
+    def _landings(self, request: Request) -> Iterable[Push]:
+        """Read the branch's movements, newest first, back to the one that ends at the merge commit, and no further."""
+        for push in self._activity(self._name, request.base):
+            yield push
+            if push.after == request.merge_commit:
+                return
+
+    def _activity(self, repository: str, branch: str) -> Iterable[Push]:
+        for entry in self._asker.pages(f"/repos/{repository}/activity", {"ref": f"refs/heads/{branch}"}):
+            body = _At(entry, "activity")
+            kind = _KINDS.get(body.text("activity_type"))
+            if kind is None:
+                raise missing(f"activity of {branch}", f"{body.text('activity_type')!r} is not known")
+            yield Push(
+                account=_account(body.value("actor"), "actor"),
+                at=body.instant("timestamp"),
+                kind=kind,
+                before=body.text("before"),
+                after=body.text("after"),
+            )
+
+    def _rulesets(self, branch: str) -> Iterable[Ruleset]:
+        rules: dict[int, list[_At]] = {}
+        for entry in self._asker.pages(f"/repos/{self._name}/rules/branches/{branch}"):
+            rule = _At(entry, "rule")
+            rules.setdefault(rule.number("ruleset_id"), []).append(rule)
+        for number, found in sorted(rules.items()):
+            body = _At(self._asker.get(f"/repos/{self._name}/rulesets/{number}"), f"ruleset {number}")
+            yield _ruleset(body, found)
+
+    def _checks(self, request: Request) -> Iterable[CheckRun]:
+        for commit in dict.fromkeys((request.head, request.merge_commit)):
+            where = f"/repos/{self._name}/commits/{commit}/check-runs"
+            for entry in self._asker.pages(where, {"filter": "latest"}, within="check_runs"):
+                body = _At(entry, "check")
+                app = body.value("app")
+                yield CheckRun(
+                    name=body.text("name"),
+                    app=None if app is None else _At(app, "app").number("id"),
+                    commit=body.text("head_sha"),
+                    conclusion=body.optional("conclusion"),
+                )
+
+
+def _ruleset(body: _At, rules: list[_At]) -> Ruleset:
+    parameters = {rule.text("type"): rule.value("parameters", {}) for rule in rules}
+    reviews, checks = parameters.get("pull_request"), parameters.get("required_status_checks")
+    reviewing = _At(reviews or {}, "pull_request")
+    checking = _At(checks or {"required_status_checks": []}, "required_status_checks")
+    bypass = body.value("bypass_actors", None)
+    return Ruleset(
+        id=body.number("id"),
+        name=body.text("name"),
+        updated_at=body.instant("updated_at"),
+        bypass=None if not isinstance(bypass, list) else tuple(_bypass(_At(entry, "bypass")) for entry in bypass),
+        rules=tuple(sorted(parameters)),
+        approvals=reviewing.number("required_approving_review_count") if reviews else 0,
+        dismisses_on_push=reviewing.value("dismiss_stale_reviews_on_push", False) is True,  # noqa: FBT003 (JSON)
+        code_owners=reviewing.value("require_code_owner_review", False) is True,  # noqa: FBT003 (JSON)
+        last_push=reviewing.value("require_last_push_approval", False) is True,  # noqa: FBT003 (JSON)
+        checks=tuple(_required(_At(entry, "check")) for entry in checking.list("required_status_checks")),
+    )
+
+
+def _required(check: _At) -> RequiredCheck:
+    app = check.value("integration_id", None)
+    return RequiredCheck(check.text("context"), None if app is None else check.number("integration_id"))
+
+
+def _bypass(actor: _At) -> str:
+    number = actor.value("actor_id", None)
+    return f"{actor.text('actor_type')}{'' if number is None else f' {number}'}"
+
+
+def _commit(body: _At) -> RequestCommit:
+    authors = body.object("authors")
+    if authors.number("totalCount") > MOST_AUTHORS:
+        raise missing(f"commit {body.text('oid')[:12]}", f"it has more than {MOST_AUTHORS} authors")
+    signature = body.value("signature")
+    signed = _At(signature, "signature") if signature is not None else None
+    return RequestCommit(
+        id=body.text("oid"),
+        authors=tuple(_signed(_At(node, "author")) for node in authors.list("nodes")),
+        committer=_signed(body.object("committer")),
+        by_forge=signed is not None and signed.value("isValid") is True and signed.value("wasSignedByGitHub") is True,
+    )
+
+
+def _signed(body: _At) -> Signed:
+    user = body.value("user")
+    account = None
+    if user is not None:
+        found = _At(user, "user")
+        account = Account(found.number("databaseId"), found.text("login"))
+    return Signed(body.optional("email") or "", account)
+
+
+def _account(value: Json, place: str) -> Account | None:
+    if value is None:
+        return None
+    body = _At(value, place)
+    return Account(body.number("id"), body.text("login"), human=body.text("type") == "User")
+
+
+_ABSENT: Final = object()
+
+
+class _At:
+    """A part of an answer; whatever of it is asked for and is not there refuses with its place."""
+
+    def __init__(self, body: object, place: str) -> None:
+        self._place = place
+        if not isinstance(body, dict):
+            self._refuse("", "is no object")
+        self._body: dict[str, Any] = body
+
+    def value(self, name: str, default: object = _ABSENT) -> Any:  # noqa: ANN401 (any JSON)
+        if name not in self._body and default is _ABSENT:
+            self._refuse(name, "is not in the answer")
+        return self._body.get(name, default)
+
+    def text(self, name: str) -> str:
+        found = self.value(name)
+        return found if isinstance(found, str) and found else self._refuse(name, "is no text")
+
+    def optional(self, name: str) -> str | None:
+        found = self.value(name, None)
+        return found if found is None or isinstance(found, str) else self._refuse(name, "is no text")
+
+    def number(self, name: str) -> int:
+        found = self.value(name)
+        return found if isinstance(found, int) and not isinstance(found, bool) else self._refuse(name, "is no number")
+
+    def instant(self, name: str) -> datetime:
+        try:
+            found = datetime.fromisoformat(self.text(name))
+        except ValueError:
+            self._refuse(name, "is no instant")
+        return found.astimezone(UTC) if found.tzinfo is not None else self._refuse(name, "has no time zone")
+
+    def object(self, name: str) -> _At:
+        return _At(self.value(name), f"{self._place}.{name}")
+
+    def list(self, name: str) -> list[Any]:
+        found = self.value(name)
+        return found if isinstance(found, list) else self._refuse(name, "is no list")
+
+    def _refuse(self, name: str, why: str) -> NoReturn:
+        raise missing(f"GitHub: {self._place}{f'.{name}' if name else ''}", why)
