@@ -21,7 +21,7 @@ from starlette.routing import Route
 from flagseal_relay.book import not_ready
 from flagseal_relay.events import SlowReader
 from flagseal_relay.files import tuf_routes
-from flagseal_relay.guard import LoopbackGuard
+from flagseal_relay.guard import LoopbackGuard, OpenGuard
 from flagseal_relay.metrics import exposition
 from flagseal_relay.ofrep import ALL_FLAGS, EVENTS, ONE_FLAG, answer_all, answer_one, refuse
 from flagseal_relay.reply import Reply, error_reply
@@ -39,20 +39,25 @@ _LOG: Final = logging.getLogger("flagseal.relay")
 _INTERNAL: Final = "The relay failed in a way nobody foresaw; its log says how."
 
 
-def create_app(relay: Relay) -> ASGIApp:
+def create_app(relay: Relay, *, to_anybody: bool = False) -> ASGIApp:
     """Give the relay's ASGI application.
 
     It answers without a token, and therefore only requests that name the loopback interface (guard.py). Starting and
     stopping it (the ASGI lifespan) starts and stops the relay's refreshing.
+
+    Args:
+        relay: What answers.
+        to_anybody: Answer requests from other machines, too; then the relay's source must hold back what is not
+            open to anybody (anonymous.py).
     """
-    return _Door(relay, _ordinary(relay))
+    return _Door(relay, _ordinary(relay), OpenGuard() if to_anybody else LoopbackGuard())
 
 
 class _Door:
-    def __init__(self, relay: Relay, ordinary: ASGIApp) -> None:
+    def __init__(self, relay: Relay, ordinary: ASGIApp, guard: OpenGuard | LoopbackGuard) -> None:
         self._relay = relay
         self._ordinary = ordinary
-        self._refusal = LoopbackGuard().refusal
+        self._refusal = guard.refusal
         self._metrics = relay.metrics
         self._one_took = relay.metrics.latency("evaluate")
         self._all_took = relay.metrics.latency("bulk")

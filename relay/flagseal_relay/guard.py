@@ -4,6 +4,9 @@ A page from anywhere may make its own host name point at 127.0.0.1 (DNS rebindin
 if it were its own server. The request still says the name the browser knows, in ``Host``: only the names of the
 loopback interface are answered. Without CORS headers no page of another origin can read an answer either; one that
 announces such an origin is refused, so that it cannot hold event streams open.
+
+A relay that anybody may ask (anonymous.py) has no names of its own to compare with. It answers no page at all: whatever
+announces an origin is refused, and a page that points its own name at it announces one with every evaluation.
 """
 
 from __future__ import annotations
@@ -17,6 +20,26 @@ if TYPE_CHECKING:
 _LOOPBACK_HOST: Final = re.compile(rb"(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
 _LOOPBACK_ORIGIN: Final = re.compile(rb"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
 _REMEMBERED: Final = 64
+
+
+class OpenGuard:
+    """Tell programs from web pages, where requests come from other machines."""
+
+    def refusal(self, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+        """Say why a request is not answered; None if it is.
+
+        Args:
+            headers: As ASGI gives them, names in lower case.
+        """
+        host: bytes | None = None
+        for name, value in headers:
+            if name == b"host":
+                if host is not None and host != value:
+                    return "The request names two hosts."
+                host = value
+            elif name == b"origin":
+                return "The request comes from a web page. This relay answers programs: let the page's own server ask."
+        return None
 
 
 class LoopbackGuard:

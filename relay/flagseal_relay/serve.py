@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
+import re
 import socket
 import threading
 from typing import TYPE_CHECKING, Final, Self
@@ -17,11 +18,14 @@ from flagseal_relay.app import create_app
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from starlette.types import ASGIApp
+
     from flagseal_relay.relay import Relay
 
 PORT: Final = 8016
 """Where OFREP servers listen by custom."""
 
+_ADDRESS: Final = re.compile(r"(?:(?P<four>[0-9.]+)|\[(?P<six>[0-9A-Fa-f:.]+)\]):(?P<port>[0-9]{1,5})", re.ASCII)
 _UNREAD_MS: Final = 30_000
 _START_SECONDS: Final = 30.0
 
@@ -59,19 +63,48 @@ def listen(host: str = "127.0.0.1", port: int = PORT, *, option: str = "--port")
     return _bind(_loopback(host), port, option)
 
 
+def listen_to_anybody(address: str) -> socket.socket:
+    """Take an address that other machines may reach, for ``Server(…, to_anybody=True)``.
+
+    Args:
+        address: ``0.0.0.0:8016`` or ``[::]:8016``: an address of this machine in figures, and a port.
+
+    Raises:
+        UsageError: ``BadAddress``, ``PortTaken``, ``CannotListen``.
+    """
+    parts = _ADDRESS.fullmatch(address)
+    try:
+        host = str(ipaddress.ip_address(parts["six"] or parts["four"])) if parts else ""
+    except ValueError:
+        host = ""
+    if parts is None or not host:
+        raise UsageError(
+            f"--listen {address}: not ADDRESS:PORT",
+            code="BadAddress",
+            remedy="Write it like 0.0.0.0:8016 or [::]:8016; a name may mean anything tomorrow.",
+        )
+    return _bind(host, int(parts["port"]), "--listen")
+
+
 class Server:
     """A relay that listens, until stopped; also a context manager.
+
+    Args:
+        relay: What answers.
+        listener: Where.
+        to_anybody: Answer other machines, too; then the relay's source must be an
+            :class:`~flagseal_relay.anonymous.AnonymousSource`.
 
     Attributes:
         host: The address it listens on.
         port: The port it listens on.
     """
 
-    def __init__(self, relay: Relay, listener: socket.socket) -> None:
+    def __init__(self, relay: Relay, listener: socket.socket, *, to_anybody: bool = False) -> None:
         self.host, self.port = listener.getsockname()[:2]
         self._relay = relay
         self._listener = listener
-        self._uvicorn = _Uvicorn(_configuration(relay))
+        self._uvicorn = _Uvicorn(_configuration(create_app(relay, to_anybody=to_anybody)))
         self._thread = threading.Thread(target=self._run, name="flagseal-relay", daemon=True)
         self._failure: BaseException | None = None
 
@@ -144,9 +177,9 @@ class _Uvicorn(uvicorn.Server):
         self.settled.set()
 
 
-def _configuration(relay: Relay) -> uvicorn.Config:
+def _configuration(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(relay),
+        app,
         # The process that starts a relay decides on logging; a line for each request would cost as much as the answer.
         log_config=None,
         access_log=False,
@@ -175,7 +208,7 @@ def _loopback(host: str) -> str:
     raise UsageError(
         f"The relay answers without a token, so it does not listen on {host!r}, where other machines could ask it.",
         code="LoopbackOnly",
-        remedy="Listen on 127.0.0.1 or ::1.",
+        remedy="Listen on 127.0.0.1 or ::1, or open what policy opens to anybody with --listen.",
     )
 
 

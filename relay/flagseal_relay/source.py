@@ -50,6 +50,11 @@ class Namespace(Protocol):
         ...
 
     @property
+    def access(self) -> bytes:
+        """Its ``access.json``: who may read it."""
+        ...
+
+    @property
     def safe_answers(self) -> Mapping[str, SafeAnswer]:
         """The safe answer of each key."""
         ...

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from flagseal_operator.resources import PLURALS
+from tests.operator.hardened import weaknesses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OPERATOR = Path(__file__).resolve().parents[2] / "operator"
 OVERLAYS = ("base", "overlays/single", "overlays/ha", "overlays/flux")
@@ -54,6 +60,84 @@ def test_every_pod_is_restricted(folder: str) -> None:
             assert context["readOnlyRootFilesystem"] is True
             assert context["capabilities"] == {"drop": ["ALL"]}
             assert {"startupProbe", "livenessProbe", "readinessProbe", "resources"} <= container.keys()
+
+
+@needs_kubectl
+@pytest.mark.parametrize("folder", OVERLAYS)
+def test_a_hostile_reader_finds_nothing(folder: str) -> None:
+    """Tokens, secrets, mounts, ports, policies, budgets and rights: see `hardened.py` for what is asked."""
+    assert weaknesses(built(folder)) == []
+
+
+@needs_kubectl
+def test_the_network_policy_lets_out_what_the_operator_needs() -> None:
+    """Names, the API server by both of its usual ports, the store by HTTPS, git by SSH where git is followed."""
+    policies = of_kind(built("overlays/ha"), "NetworkPolicy")
+    out = {port["port"] for it in policies for rule in it["spec"]["egress"] for port in rule["ports"]}
+    assert out == {22, 53, 443, 6443}
+
+
+SPOILS: dict[str, tuple[str, Callable[[dict[str, Any]], Any]]] = {
+    "as root": ("Deployment", lambda it: _pod(it)["securityContext"].pop("runAsUser")),
+    "with every system call": ("Deployment", lambda it: _pod(it)["securityContext"].pop("seccompProfile")),
+    "with the account's token": ("Deployment", lambda it: _pod(it).pop("automountServiceAccountToken")),
+    "in the node's network": ("Deployment", lambda it: _pod(it).update(hostNetwork=True)),
+    "with a capability": ("Deployment", lambda it: _container(it)["securityContext"].pop("capabilities")),
+    "with a root file system": (
+        "Deployment",
+        lambda it: _container(it)["securityContext"].update(readOnlyRootFilesystem=False),
+    ),
+    "without a limit": ("Deployment", lambda it: _container(it)["resources"].pop("limits")),
+    "without a probe": ("Deployment", lambda it: _container(it).pop("livenessProbe")),
+    "on another port": ("Deployment", lambda it: _container(it)["ports"].append({"name": "x", "containerPort": 9})),
+    "with a root that can be written": ("Deployment", lambda it: _container(it)["volumeMounts"][0].pop("readOnly")),
+    "with a folder of the node": (
+        "Deployment",
+        lambda it: _pod(it)["volumes"].append({"name": "x", "hostPath": {"path": "/"}}),
+    ),
+    "with a token for a day": (
+        "Deployment",
+        lambda it: next(v for v in _pod(it)["volumes"] if v["name"] == "api")["projected"]["sources"][0][
+            "serviceAccountToken"
+        ].update(expirationSeconds=86400),
+    ),
+    "with a key that others may read": (
+        "Deployment",
+        lambda it: next(v for v in _pod(it)["volumes"] if v["name"] == "online")["secret"].update(defaultMode=0o444),
+    ),
+    "to the whole network": ("NetworkPolicy", lambda it: it["spec"]["egress"].append({})),
+    "for nobody's pods": ("NetworkPolicy", lambda it: it["spec"]["podSelector"]["matchLabels"].update(x="y")),
+    "drained away": ("PodDisruptionBudget", lambda it: it["spec"]["selector"]["matchLabels"].update(x="y")),
+    "on every node": ("Service", lambda it: it["spec"].update(type="NodePort")),
+    "to no port": ("Service", lambda it: it["spec"]["ports"][0].update(targetPort="x")),
+    "reading secrets": ("ClusterRole", lambda it: it["rules"][0]["resources"].append("secrets")),
+    "doing everything": ("Role", lambda it: it["rules"][0].update(verbs=["*"])),
+    "impersonating": ("Role", lambda it: it["rules"][0].update(verbs=["impersonate"])),
+}
+
+
+def _pod(body: dict[str, Any]) -> dict[str, Any]:
+    pod: dict[str, Any] = body["spec"]["template"]["spec"]
+    return pod
+
+
+def _container(body: dict[str, Any]) -> dict[str, Any]:
+    container: dict[str, Any] = _pod(body)["containers"][0]
+    return container
+
+
+@needs_kubectl
+@pytest.mark.parametrize(("kind", "spoil"), SPOILS.values(), ids=SPOILS)
+def test_a_hostile_reader_finds_each_weakness(kind: str, spoil: Callable[[dict[str, Any]], Any]) -> None:
+    """One at a time: whoever finds nothing in what is deployed has looked."""
+    bodies = copy.deepcopy(_ha())
+    spoil(next(it for it in bodies if it["kind"] == kind))
+    assert weaknesses(bodies)
+
+
+@cache
+def _ha() -> list[dict[str, Any]]:
+    return built("overlays/ha")
 
 
 @needs_kubectl

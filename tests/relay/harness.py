@@ -71,6 +71,7 @@ class MemoryNamespace:
     etag: str
     flags: bytes
     safe_answers: Mapping[str, SafeAnswer] = field(default_factory=dict)
+    access: bytes = b""
 
     @classmethod
     def of(cls, flags: Mapping[str, Any], name: str = "payments") -> MemoryNamespace:

@@ -16,8 +16,9 @@ from flagseal.snapshot.follow import events_beside
 from flagseal.snapshot.source import HttpSource
 from flagseal.snapshot.stores import open_store
 from flagseal_cli.console import note
+from flagseal_relay.anonymous import AnonymousSource
 from flagseal_relay.relay import Relay
-from flagseal_relay.serve import PORT, Server, listen
+from flagseal_relay.serve import PORT, Server, listen, listen_to_anybody
 from flagseal_relay.sync.server import PORT as SYNC_PORT
 from flagseal_relay.sync.server import SyncServer
 
@@ -42,10 +43,17 @@ _TICK: Final = 0.5
     required=True,
     help="Where it keeps what it verified last, for starts without network; one process a folder.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address; others would need tokens.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="A loopback address; see --listen for others.")
 @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0 takes a free one.")
 @click.option("--sync-port", type=click.IntRange(0, 65535), default=SYNC_PORT, show_default=True, help="flagd's sync.")
 @click.option("--no-sync", is_flag=True, help="Do not answer flagd's sync protocol.")
+@click.option(
+    "--listen",
+    "address",
+    metavar="ADDRESS:PORT",
+    help="Answer other machines, as 0.0.0.0:8016: evaluations alone, of the namespaces that the approved AccessPolicy "
+    "opens to anybody. In the place of --host, --port and flagd's sync.",
+)
 @click.option("--poll", type=click.FloatRange(0.1, 3600), default=5.0, show_default=True, help="Seconds between looks.")
 def relay_command(  # noqa: PLR0913 (one argument an option)
     *,
@@ -57,6 +65,7 @@ def relay_command(  # noqa: PLR0913 (one argument an option)
     port: int,
     sync_port: int,
     no_sync: bool,
+    address: str | None,
     poll: float,
 ) -> None:
     """Verify what a store or another relay has, and answer applications from it.
@@ -66,11 +75,14 @@ def relay_command(  # noqa: PLR0913 (one argument an option)
     """
     source, files, events = _sources(store, upstream_relay)
     with ExitStack() as stack:
-        listener = stack.enter_context(listen(host, port))
-        sync = None if no_sync else stack.enter_context(SyncServer(host, sync_port))
+        listener = stack.enter_context(listen(host, port) if address is None else listen_to_anybody(address))
+        sync = None if no_sync or address is not None else stack.enter_context(SyncServer(host, sync_port))
         client = stack.enter_context(SnapshotClient(cache, source, root.read_bytes()))
-        relay = Relay(client, files=files, poll=poll, upstream=events)
-        server = stack.enter_context(Server(relay, listener))
+        if address is None:
+            relay = Relay(client, files=files, poll=poll, upstream=events)
+        else:
+            relay = Relay(AnonymousSource(client), poll=poll, upstream=events)
+        server = stack.enter_context(Server(relay, listener, to_anybody=address is not None))
         server.start()
         if sync is not None:
             sync.start(relay)
