@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from flagseal.model.canonical import canonical_json
 from flagseal.model.errors import FlagsealError
+from flagseal_operator.admission.known import Known
 from flagseal_operator.cluster_source import ClusterSource
 from flagseal_operator.emergency_source import KINDS, ClusterEmergencies
 from flagseal_operator.engine import Engine
@@ -109,6 +110,7 @@ class Active:
         self._runner = Runner(self.engine, watch=self._watched, stepped=self._stepped, failed=self._failed)
         self._git = GitDelivery(self.kube, self.inventory, trust, self._writer, git, clock) if git else None
         self._last: Step | None = None
+        self._known: tuple[Step, Known] | None = None
         self._started = time.perf_counter()
         self._vitals = Vitals()
 
@@ -141,6 +143,16 @@ class Active:
     def vitals(self) -> Vitals:
         """How it is at the moment."""
         return replace(self._vitals, resources=len(self.inventory), unreported=len(self._writer))
+
+    @property
+    def known(self) -> Known | None:
+        """What admission needs of the last step; None before the first."""
+        step, known = self._last, self._known
+        if step is None:
+            return None
+        if known is None or known[0] is not step:
+            known = self._known = (step, Known.of(step.head, step.emergencies))
+        return known[1]
 
     def _wake(self) -> None:
         self._runner.wake()

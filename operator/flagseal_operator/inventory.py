@@ -180,7 +180,7 @@ class Inventory:
             _canonical(status) or b"",
         )
         if ref.kind in DECLARING:
-            canonical = _canonical(_declared(ref, body))
+            canonical = _canonical(declared(ref, body))
             if canonical is None:
                 return replace(
                     bare, problem="its values have no canonical form (a number too large, or half a character)"
@@ -197,7 +197,7 @@ class Inventory:
         return replace(bare, content={"kind": ref.kind, "metadata": own, "spec": body.get("spec")})
 
 
-def _declared(ref: Ref, body: Mapping[str, Any]) -> object:
+def declared(ref: Ref, body: Mapping[str, Any]) -> object:
     """Give the document that a resource declares, as it stands in git."""
     if ref.kind in NAMESPACED_KINDS:
         metadata = {"name": ref.name, "namespace": ref.namespace}

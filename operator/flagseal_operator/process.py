@@ -2,7 +2,7 @@
 
 ::
 
-    health ─────────────────────────────────────────────────────► always
+    health, webhooks ───────────────────────────────────────────► always
     election ── waiting ──► held ──► Active: watch, build, publish, report ──► lost or told to stop ──► end
 
 One who has lost ends, and what restarts it gives the next a clean memory; the store's fence decides between two that
@@ -14,13 +14,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from flagseal.model.errors import FlagsealError
 from flagseal.snapshot.ceremony import trusted
 from flagseal.snapshot.publish import Publisher
 from flagseal_operator.active import Active
+from flagseal_operator.admission.service import Admission
 from flagseal_operator.election import Election
 from flagseal_operator.health import Health, HealthServer
 from flagseal_operator.lease_api import LeaseApi
@@ -34,12 +35,14 @@ if TYPE_CHECKING:
 
     from flagseal.snapshot.store import Store
     from flagseal_operator.active import Vitals
+    from flagseal_operator.admission.known import Known
+    from flagseal_operator.admission.service import WebhookOptions
     from flagseal_operator.git_delivery import GitOptions
     from flagseal_operator.lease import Terms
 
 _LOG: Final = logging.getLogger("flagseal.operator")
 _TICK: Final = 0.25
-_START_SECONDS: Final = 30.0
+_LINGER_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Options:
         host: Where health is told.
         port: The same; 0 takes a free one.
         git: Where the git source works; None to leave FlagRepositories alone.
+        webhooks: What the webhooks are told; None to serve none.
     """
 
     store: Store
@@ -69,6 +73,7 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 0
     git: GitOptions | None = None
+    webhooks: WebhookOptions | None = None
 
 
 @dataclass
@@ -81,6 +86,7 @@ class Process:
 
     options: Options
     active: Active | None = None
+    admission: Admission | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
     _election: Election | None = None
     _started: bool = False
@@ -100,9 +106,13 @@ class Process:
         """
         options = self.options
         election = self._election = Election(LeaseApi(options.configure(), *options.lease), options.terms)
+        if options.webhooks is not None:
+            self.admission = Admission(options.webhooks, options.store, options.root, self._known)
         health = HealthServer(options.host, options.port, self.health)
         health.start()
         try:
+            if self.admission is not None:
+                self.admission.start()
             ready(health)
             election.start()
             while not self._stop.is_set() and not election.wait_held(_TICK):
@@ -114,7 +124,14 @@ class Process:
             if self.active is not None:
                 self.active.stop()
             election.stop()
+            if self.admission is not None:
+                # API servers hear a moment later than this process that it ends.
+                time.sleep(_LINGER_SECONDS if self._stop.is_set() else 0)
+                self.admission.stop()
             health.stop()
+
+    def _known(self) -> Known | None:
+        return None if self.active is None else self.active.known
 
     def _be_active(self, election: Election) -> None:
         options = self.options
@@ -135,6 +152,10 @@ class Process:
 
     def health(self) -> Health:
         """Say how it is."""
+        found = self._health()
+        return found if self.admission is None else replace(found, gauges={**found.gauges, **self.admission.gauges()})
+
+    def _health(self) -> Health:
         active, election = self.active, self._election
         if active is None:
             words = f"standing by; {(election.holder if election is not None else '') or 'nobody'} is active"

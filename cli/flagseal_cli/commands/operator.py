@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flagseal.model.errors import UsageError
 from flagseal.snapshot.ceremony import trusted
-from flagseal.snapshot.keys import signer_among
+from flagseal.snapshot.keys import load_signer, signer_among
 from flagseal.snapshot.stores import open_store
 from flagseal_cli.console import note
+from flagseal_operator.admission.service import WebhookOptions
+from flagseal_operator.admission.witness import Desk
 from flagseal_operator.election import unique_identity
 from flagseal_operator.git_delivery import GitOptions
 from flagseal_operator.health import PORT
@@ -27,6 +30,7 @@ from flagseal_operator.process import Options, Process
 if TYPE_CHECKING:
     from securesystemslib.signer import Signer
 
+    from flagseal.approval.trust import Trust
     from flagseal_operator.health import HealthServer
 
 
@@ -68,6 +72,32 @@ def operator_command() -> None:
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Folder of the Secrets that FlagRepositories name, each mounted as a folder of its name.",
 )
+@click.option(
+    "--webhook-certs",
+    envvar="FLAGSEAL_WEBHOOK_CERTS",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of tls.crt and tls.key, read again when they are rotated. Without it no webhook is served.",
+)
+@click.option("--webhook-port", type=click.IntRange(0, 65535), default=9443, show_default=True)
+@click.option(
+    "--webhook-client-ca",
+    envvar="FLAGSEAL_WEBHOOK_CLIENT_CA",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Certificates that vouch for API servers. Default: whoever reaches the port is answered.",
+)
+@click.option(
+    "--admission-key",
+    envvar="FLAGSEAL_ADMISSION_KEY",
+    metavar="URI",
+    help="Signs admission receipts; its public half is in trust.json. Without it a person must sign emergencies.",
+)
+@click.option(
+    "--demand-extra",
+    "demanded",
+    multiple=True,
+    metavar="KEY[=VALUE]",
+    help="What the API server must say of a user (authenticated twice, say) for a receipt.",
+)
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def run_command(  # noqa: PLR0913 (one argument an option)
     *,
@@ -83,6 +113,11 @@ def run_command(  # noqa: PLR0913 (one argument an option)
     port: int,
     work: Path | None,
     credentials: Path | None,
+    webhook_certs: Path | None,
+    webhook_port: int,
+    webhook_client_ca: Path | None,
+    admission_key: str | None,
+    demanded: tuple[str, ...],
     log_format: str,
 ) -> None:
     """Watch, build, sign, publish, report; stand by while another operator is active. Stops with SIGTERM."""
@@ -95,6 +130,11 @@ def run_command(  # noqa: PLR0913 (one argument an option)
         return signer_among(online_key, [newest.get_key(keyid) for keyid in newest.roles["timestamp"].keyids])
 
     online()  # What is wrong with the key is said at the start, and not when the active one has died.
+    webhooks = None
+    if webhook_certs is not None:
+        trust = trusted(place, pinned).trust
+        desk = Desk(trust, _admission(admission_key, trust), _demanded(demanded))
+        webhooks = WebhookOptions(desk, webhook_certs, webhook_client_ca, host, webhook_port)
     process = Process(
         Options(
             store=place,
@@ -107,16 +147,37 @@ def run_command(  # noqa: PLR0913 (one argument an option)
             host=host,
             port=port,
             git=GitOptions(work or Path(tempfile.mkdtemp(prefix="flagseal-clones-")), credentials),
+            webhooks=webhooks,
         )
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: process.stop())
 
     def ready(health: HealthServer) -> None:
+        if process.admission is not None:
+            note(f"Webhooks on https://{host}:{process.admission.port}.")
         note(f"Health on http://{host}:{health.port}; process {os.getpid()}.")
 
     process.run(ready)
     note("Stopped.")
+
+
+def _admission(uri: str | None, trust: Trust) -> Signer | None:
+    """Open the key of admission, and hold it against the one that everybody trusts."""
+    if uri is None:
+        return None
+    if trust.admission is None:
+        raise UsageError(
+            "--admission-key: trust.json names no key of admission, so no receipt would prove anything",
+            code="KeyNotTrusted",
+            remedy="Found the trust with `flagseal trust init --admission-key`, or leave the option out.",
+        )
+    return load_signer(uri, public_key=trust.admission)
+
+
+def _demanded(words: tuple[str, ...]) -> dict[str, str | None]:
+    pairs = (word.partition("=") for word in words)
+    return {key: value if equals else None for key, equals, value in pairs}
 
 
 class _JsonLines(logging.Formatter):
