@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flagseal.model.policy_set import load_policies
 from flagseal.policy import Facts, State
 from flagseal.policy.state import changed_subjects
-from flagseal_validators.plan import Plan, plan
+from flagseal_validators.plan import Plan, Recording, plan
 from tests.policy.builders import NOW
 from tests.policy.company import CHECKOUT, Company, Spec, documents, flag
 
@@ -36,6 +36,9 @@ def facts_of(
 def planned(company: Company, changes: Mapping[str, Spec | None], **options: Any) -> Plan:  # noqa: ANN401 (plan's own)
     """Plan changed specs."""
     author, now = options.pop("author", "bob"), options.pop("now", NOW)
+    if "contexts" in options:
+        recorded = {name: options.pop(name) for name in ("contexts", "group_by", "examples") if name in options}
+        options["recording"] = Recording(**recorded)
     facts = facts_of(company, changes, author=author, now=now)
     return plan(facts, load_policies(company.accepted.values()), **options)
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from jsonschema_rs import Draft202012Validator
 
 from flagseal_cli.main import run
+from flagseal_validators.plan.schema import PLAN_SCHEMA
 from tests.journeys.harness import environment_of
 
 if TYPE_CHECKING:
@@ -125,11 +127,28 @@ def test_nothing_to_approve_is_clean(repository: Repository, capsys: pytest.Capt
         ["--base", "nowhere"],
         ["--base", "HEAD", "--head", "nowhere"],
         ["--base", "HEAD", "--group-by", "org"],
+        ["--base", "HEAD", "--promote", "staging"],
+        ["--base", "HEAD", "--promote", "moon:production"],
+        ["--base", "HEAD", "--promote", "staging:production", "--flag", "payments/nothing"],
+        ["--base", "HEAD", "--promote", "staging:production", "--head", "HEAD"],
+        ["--base", "HEAD", "--flag", "payments/new-checkout"],
         ["--base", "HEAD", "--contexts", "{bad}"],
         ["--base", "HEAD", "--contexts", "{list}"],
         [],
     ],
-    ids=["no base", "no head", "nothing to group", "not JSON", "no object", "no words"],
+    ids=[
+        "no base",
+        "no head",
+        "nothing to group",
+        "nowhere to promote to",
+        "no such environment",
+        "no such flag",
+        "two states after",
+        "nothing to promote",
+        "not JSON",
+        "no object",
+        "no words",
+    ],
 )
 def test_it_says_what_it_cannot_use(
     repository: Repository, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -171,3 +190,40 @@ def test_a_commit_by_nobody_known_can_never_be_accepted(
     assert "also on for organisation initech" in said.out
     assert "not known to be accepted" in said.out
     assert "is not signed" in said.err
+
+
+def test_a_comment_for_the_pull_request(repository: Repository, capsys: pytest.CaptureFixture[str]) -> None:
+    """Markdown, with a line by which the next run finds it again."""
+    said = told(repository, capsys, "--base", "HEAD~1", "--head", "HEAD", "--format", "markdown")
+    assert said.startswith("<!-- flagseal plan -->\n\n## Flagseal plan: 1 flag, widen, sensitive\n")
+    assert "also on for organisation globex" in said
+
+
+def test_json_is_what_the_schema_says(
+    repository: Repository, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The whole of what the command writes, contexts and all."""
+    contexts = tmp_path / "contexts.jsonl"
+    contexts.write_text('{"org": "globex", "targetingKey": "u1"}\n{"org": "umbrella"}\n')
+    words = ["--base", "HEAD~1", "--contexts", str(contexts), "--group-by", "org"]
+    for made in (record(repository, capsys, *words), record(repository, capsys, "--base", "HEAD")):
+        assert [error.message for error in Draft202012Validator(PLAN_SCHEMA).iter_errors(made)] == []
+
+
+def test_promoting_can_be_planned_before_anybody_edits_a_file(
+    repository: Repository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What staging serves, put in place of what production serves: the effect, who and when."""
+    words = ["--base", "HEAD", "--promote", "staging:production", "--flag", "payments/new-checkout"]
+    made = record(repository, capsys, *words)
+    assert [(it["subject"], it["change"]) for it in made["subjects"]] == [
+        ("FlagDefinition/payments/new-checkout", "changes")
+    ]
+    assert made["environments"].keys() == {"production"}
+    assert {entry["role"] for entry in made["decision"]["missing"]} == {"owner", "release-manager"}
+    said = told(repository, capsys, *words)
+    assert "to promoting staging:production" in said
+    everything = ["--base", "HEAD", "--promote", "staging:production", "--format", "json"]
+    every = json.loads(told(repository, capsys, *everything, code=1))
+    assert len(every["subjects"]) > 1
+    assert any("requires a ticket" in obstacle for obstacle in every["obstacles"])

@@ -7,11 +7,13 @@ from fractions import Fraction
 
 import pytest
 
+from flagseal.emergency.verifying import ROLE
 from flagseal.evaluation import FlagSet
 from flagseal.history.manifest import Manifest
 from flagseal.model.policy_set import load_policies
 from flagseal.policy import decide
 from flagseal_validators.plan import as_record, as_text
+from flagseal_validators.plan.authority import OVERRIDE_ROLE
 from tests.plan.making import effect, facts_of, planned, turned
 from tests.policy.company import (
     APPROVALS,
@@ -218,15 +220,17 @@ def test_a_new_member_is_named_with_what_they_can_approve() -> None:
     """The plan of a policy says who gains what."""
     joined = edited(ORGANISATION, lambda spec: spec["teams"]["team-security"]["members"].append("mallory"))
     made = planned(COMPANY, {"Organisation/organisation": joined})
-    gained = ["toward-safe of policies", "widen of high-risk flags in production", "widen of policies"]
-    assert made.authority == (f"mallory can now approve, as security: {', '.join(gained)}",)
+    gained = ["widen of policies", "toward-safe of policies (alone)", "widen of high-risk flags in production"]
+    assert made.authority.sentences == (
+        f"mallory can now approve, as security: {', '.join(gained)}, because mallory joins team-security",
+    )
 
 
 def test_a_removed_member_is_named_with_what_they_lose() -> None:
     """The way back is told as well."""
     left = edited(ORGANISATION, lambda spec: spec["teams"]["team-security"]["members"].remove("grace"))
     made = planned(COMPANY, {"Organisation/organisation": left})
-    assert [line.split(":")[0] for line in made.authority] == ["grace can no longer approve, as security"]
+    assert [line.split(":")[0] for line in made.authority.sentences] == ["grace can no longer approve, as security"]
     assert made.decision is not None
     assert made.decision.policy_class == "toward-safe"
 
@@ -236,17 +240,17 @@ def test_a_row_that_asks_for_less_is_told() -> None:
     rows = edited(APPROVALS, lambda spec: spec["tiers"]["sensitive"]["production"]["widen"]["approvals"].pop())
     made = planned(COMPANY, {"ApprovalPolicy/approvals": rows})
     assert any(
-        line.startswith("tiers.sensitive.production.widen: asks for 1 × owner,") and "release-manager" in line
-        for line in made.authority
+        line == "tiers.sensitive.production.widen: no longer asks for 1 × release-manager"
+        for line in made.authority.sentences
     )
-    assert any("alice can no longer approve, as release-manager" in line for line in made.authority)
+    assert any("alice can no longer approve, as release-manager" in line for line in made.authority.sentences)
 
 
 def test_policies_that_contradict_themselves_are_in_the_way() -> None:
     """The plan says so, and does not fail."""
     broken = edited(ORGANISATION, lambda spec: spec["teams"]["team-security"]["members"].append("nobody"))
     made = planned(COMPANY, {"Organisation/organisation": broken})
-    assert made.authority == ()
+    assert made.authority.sentences == ()
     assert any("nobody" in obstacle for obstacle in made.obstacles)
 
 
@@ -267,3 +271,73 @@ def test_every_plan_renders_as_text_and_as_json() -> None:
     assert "1 × owner (team-payments): alice" in text
     assert "contexts 1 of 1" in text
     assert json.loads(json.dumps(as_record(made)))["environments"]["production"]["contexts"]["changed"] == 1
+
+
+# Who can do what
+
+
+def test_being_enough_alone_is_a_gain() -> None:
+    """Two of security become one: each of them can now do alone what took two, and nobody loses anything."""
+    rows = edited(APPROVALS, lambda spec: spec["policies"]["widen"]["approvals"][0].update(count=1))
+    made = planned(COMPANY, {"ApprovalPolicy/approvals": rows})
+    assert made.authority.sentences == (
+        "frank can now approve, as security: widen of policies (alone)",
+        "grace can now approve, as security: widen of policies (alone)",
+        "policies.widen: asks for 1 × security instead of 2 × security",
+    )
+
+
+def test_whoever_may_break_glass_is_named_with_where() -> None:
+    """A role that rolls flags back alone is authority too."""
+    role = {"people": ["mallory"], "environments": ["production"]}
+    hired = edited(ORGANISATION, lambda spec: spec["roles"].update({"flag-emergency-override": role}))
+    made = planned(COMPANY, {"Organisation/organisation": hired})
+    assert made.authority.sentences == (
+        (
+            "mallory can now roll any flag back alone, as flag-emergency-override: production, because mallory is"
+            " named in the role flag-emergency-override"
+        ),
+    )
+
+
+def test_the_role_that_breaks_glass_is_the_one_that_is_verified() -> None:
+    """The plan and the verifier mean the same role."""
+    assert OVERRIDE_ROLE == ROLE
+
+
+def test_an_environment_that_is_no_production_any_more_lets_others_approve() -> None:
+    """Nobody joins, no row changes, and still people can do what they could not."""
+    other = edited(ENVIRONMENTS, lambda spec: spec["environments"]["production"].update(production=False))
+    sentences = planned(COMPANY, {"EnvironmentList/environments": other}).authority.sentences
+    assert any(
+        it.startswith("carol can now approve, as flag-approver") and "widen of sensitive" in it for it in sentences
+    )
+    assert "environment production: goes by the rows of nonProduction now" in sentences
+
+
+def test_calendar_and_lifetimes_are_told() -> None:
+    """A blackout that is gone, a window that opens at other times, flags that may live longer."""
+    calendar = edited(POLICIES["ChangeCalendar/calendar"], lambda spec: spec["blackouts"].clear())
+    calendar["windows"]["business-hours"]["to"] = "23:00"
+    lifecycle = edited(POLICIES["LifecyclePolicy/lifecycle"], lambda spec: spec["maxLifetime"].update(release="365d"))
+    made = planned(COMPANY, {"ChangeCalendar/calendar": calendar, "LifecyclePolicy/lifecycle": lifecycle})
+    assert made.authority.sentences == (
+        "window business-hours: opens at other times",
+        "blackout year end: no longer from 2026-12-20 until 2027-01-03",
+        "release flags may live 365 days instead of 180 days",
+    )
+
+
+def test_more_people_than_there_are_is_in_the_way() -> None:
+    """Two of security are needed, and one of the two wrote it."""
+    joined = edited(ORGANISATION, lambda spec: spec["teams"]["team-search"]["members"].append("mallory"))
+    made = planned(COMPANY, {"Organisation/organisation": joined}, author="frank")
+    assert "policies: only grace can give 2 × security" in made.obstacles
+
+
+def test_a_split_that_is_renamed_and_salted_anew_is_still_found() -> None:
+    """Another name does not hide that people are drawn again."""
+    before = split({"enabled": 50, "disabled": 50})
+    after = split({"enabled": 50, "disabled": 50}, salt="new")
+    after["production"]["rules"][0]["name"] = "drawn again"
+    assert [drawn.share for drawn in turned(before, after).rebucketed] == [Fraction(1, 2)]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +20,15 @@ from flagseal.model.document import Document, split_subject
 from flagseal.model.errors import ApprovalError, InvalidDocuments, SnapshotError, UsageError
 from flagseal.model.policy_set import load_policies
 from flagseal.policy import Facts, State
+from flagseal.policy.state import flag_subject
 from flagseal.repository import FlagRepository
 from flagseal_cli.console import note, print_json
-from flagseal_cli.options import data_option, environment_option, format_option, repo_option
+from flagseal_cli.options import data_option, environment_option, repo_option
+from flagseal_cli.progress import Progress
 from flagseal_cli.published import published_state
 from flagseal_cli.workspace import data_folder, find_repository, quick_reader
-from flagseal_validators.plan import as_record, as_text, plan
+from flagseal_validators.plan import Recording, as_markdown, as_record, as_text, plan
+from flagseal_validators.plan.promotion import promoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
     from flagseal.model.finding import Finding
     from flagseal.model.policies import Organisation, PolicySet
     from flagseal.repository import Commit
+    from flagseal_validators.plan import Plan
 
 _WORKING_TREE = "the working tree"
 _TICKET = "Ticket"
@@ -63,17 +70,29 @@ class _Base:
     help="Recorded evaluation contexts, one JSON object a line: evaluated on both sides.",
 )
 @click.option("--group-by", multiple=True, metavar="ATTR", help="Count the contexts that change by this attribute.")
+@click.option(
+    "--examples",
+    type=click.IntRange(0, 20),
+    default=3,
+    show_default=True,
+    help="Targeting keys to name of each kind of change; 0 names nobody.",
+)
+@click.option("--promote", metavar="FROM:TO", help="The state after: the sections of one environment put in another's.")
+@click.option("--flag", "flags", multiple=True, metavar="NS/NAME", help="Promote only this. Default: all that differ.")
 @click.option("--author", "authors", multiple=True, metavar="PERSON", help="Who wrote what is not committed yet.")
 @environment_option
 @repo_option
 @data_option
-@format_option
+@click.option("--format", "style", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
 def plan_command(  # noqa: PLR0913 (one argument an option)
     *,
     base: str,
     revision: str | None,
     contexts: Path | None,
     group_by: tuple[str, ...],
+    examples: int,
+    promote: str | None,
+    flags: tuple[str, ...],
     authors: tuple[str, ...],
     environment: str | None,
     repo: Path | None,
@@ -84,23 +103,32 @@ def plan_command(  # noqa: PLR0913 (one argument an option)
 
     Exit code 0: approvals are all it needs, or it changes nothing; 1: something else is in the way; 2: cannot tell.
     """
+    if group_by and contexts is None:
+        raise UsageError("--group-by: nothing to group", remedy="Name recorded contexts with --contexts FILE.")
+    if promote is not None and revision is not None:
+        raise UsageError("--promote and --head both name the state after", remedy="Leave one of them out.")
+    if flags and promote is None:
+        raise UsageError("--flag: nothing to promote", remedy="Say from where to where with --promote FROM:TO.")
     repository = find_repository(repo)
     git = FlagRepository(repository, read=quick_reader(repository))
     before = _base(git, base, repository, environment, data)
-    documents = _sound(git.working_tree_documents() if revision is None else git.documents(revision))
-    facts, unknown = _facts(git, before, documents, revision, authors)
-    recorded = _contexts(contexts) if contexts is not None else None
-    if group_by and recorded is None:
-        raise UsageError("--group-by: nothing to group", remedy="Name recorded contexts with --contexts FILE.")
+    if promote is not None:
+        facts, unknown = _promoting(before, promote, flags, authors), False
+    else:
+        documents = _sound(git.working_tree_documents() if revision is None else git.documents(revision))
+        facts, unknown = _facts(git, before, _changes(before, documents), revision, authors)
     manifest = before.head.manifest if before.head is not None else None
-    made = plan(facts, before.policies, manifest=manifest, contexts=recorded, group_by=group_by)
-    head = _WORKING_TREE if revision is None else git.resolve(revision)[:12]
+    recorded = _contexts(contexts) if contexts is not None else None
+    with Progress("Replaying contexts", len(recorded or ()) * len(before.policies.environments)) as progress:
+        recording = Recording(recorded, group_by, examples, progress.step) if recorded is not None else None
+        made = plan(facts, before.policies, manifest=manifest, recording=recording)
+    head = git.resolve(revision) if revision is not None else None
     if style == "json":
         print_json(
             {
                 "base": before.commit,
                 "accepted": before.head is not None,
-                "head": None if revision is None else git.resolve(revision),
+                "head": head,
                 "contributors": list(facts.contributors),
                 "ticket": facts.ticket,
                 **as_record(made),
@@ -108,9 +136,38 @@ def plan_command(  # noqa: PLR0913 (one argument an option)
         )
     else:
         accepted = "the accepted state" if before.head is not None else "not known to be accepted"
-        click.echo(f"From {before.commit[:12]} ({accepted}) to {head}\n")
-        click.echo(as_text(made), nl=False)
+        name = head[:12] if head is not None else _WORKING_TREE if promote is None else f"promoting {promote}"
+        _print(made, f"From {before.commit[:12]} ({accepted}) to {name}", style)
     return 1 if made.obstacles or unknown else 0
+
+
+def _print(made: Plan, heading: str, style: str) -> None:
+    if style == "markdown":
+        click.echo(as_markdown(made, heading=heading), nl=False)
+        return
+    terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if terminal else None
+    click.echo(f"{heading}\n")
+    click.echo(as_text(made, width=width, colour=terminal and not os.environ.get("NO_COLOR")), nl=False)
+
+
+def _promoting(base: _Base, promote: str, flags: tuple[str, ...], authors: tuple[str, ...]) -> Facts:
+    """Gather the facts of a change in which one environment's sections stand in place of another's."""
+    source, _, target = promote.partition(":")
+    for name in (source, target):
+        if name not in base.policies.environments:
+            raise UsageError(
+                f"--promote {promote}: there is no environment {name or 'without a name'}",
+                remedy=f"Write FROM:TO with two of {', '.join(sorted(base.policies.environments))}.",
+            )
+    for flag in flags:
+        if base.state.definition(flag) is None:
+            raise UsageError(f"--flag {flag}: there is no such flag", remedy="Write NAMESPACE/NAME.")
+    chosen = flags or tuple(sorted(base.state.catalogue.flags))
+    found = (base.state.live(flag_subject(flag)) for flag in chosen)
+    written = (promoted(document, source, target) for document in found if document is not None)
+    different = {document.subject: document for document in written if document is not None}
+    return _judged(base, different, tuple(sorted(authors)), None)
 
 
 def _sound(read: tuple[tuple[Document, ...], tuple[Finding, ...]]) -> tuple[Document, ...]:
@@ -143,20 +200,25 @@ def _base(git: FlagRepository, revision: str, repository: Path, environment: str
 def _facts(
     git: FlagRepository,
     base: _Base,
-    documents: tuple[Document, ...],
+    different: Mapping[str, Document],
     revision: str | None,
     authors: tuple[str, ...],
 ) -> tuple[Facts, bool]:
     """Gather what a decision is made from, and whether somebody unknown wrote a part of it: then none will be made."""
-    different = _changes(base, documents)
-    after = base.state.changed(different)
-    now = datetime.now(UTC).replace(microsecond=0)
     tip = "HEAD" if revision is None else revision
     commits = git.commits_between(base.commit, tip) if git.is_ancestor(base.commit, tip) else ()
     signers = _contributors(commits, base.policies.organisation)
     people = set(authors) | (signers or set())
     if not people and signers is not None:
         note("Nobody is known to have written the change; whoever did cannot approve it. Name them with --author.")
+    ticket = next(filter(None, (commit.trailer(_TICKET) for commit in commits)), None)
+    return _judged(base, different, tuple(sorted(people)), ticket), signers is None
+
+
+def _judged(base: _Base, different: Mapping[str, Document], contributors: tuple[str, ...], ticket: str | None) -> Facts:
+    """Put together what a decision on a change of the base is made from, at this instant."""
+    after = base.state.changed(different)
+    now = datetime.now(UTC).replace(microsecond=0)
     in_effect, pending = {}, {}
     if base.head is not None:
         head, clock = base.head, max(now, base.head.accepted_at)
@@ -166,21 +228,20 @@ def _facts(
                 in_effect[name] = head.effective(name, clock)
             if linked := change.linked(name):
                 pending[name] = max(entry.effective_from for entry in linked)
-    facts = Facts(
+    return Facts(
         accepted=base.state,
         after=after,
         subjects=tuple(different),
-        contributors=tuple(sorted(people)),
+        contributors=contributors,
         approvals=(),
         now=now,
-        ticket=next(filter(None, (commit.trailer(_TICKET) for commit in commits)), None),
+        ticket=ticket,
         in_effect=in_effect,
         pending_until=pending,
         accepted_at=base.head.accepted_at if base.head is not None else None,
         # Of a base that nobody accepted, the commit says as well what its documents are, at no cost.
         head=None if base.head is not None else base.commit,
     )
-    return facts, signers is None
 
 
 def _changes(base: _Base, documents: tuple[Document, ...]) -> Mapping[str, Document]:

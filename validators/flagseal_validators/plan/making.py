@@ -12,32 +12,55 @@ from flagseal.model.errors import CompileError, InvalidPolicies
 from flagseal.model.policy_set import load_policies
 from flagseal.policy import State, decide
 from flagseal.policy.flag_change import flag_change
-from flagseal.policy.state import changed_subjects, flag_subject
-from flagseal_validators.plan.authority import authority
+from flagseal.policy.severity import highest
+from flagseal.policy.state import changed_subjects, flag_reference, flag_subject
+from flagseal_validators.plan.authority import Authority, authority
+from flagseal_validators.plan.causes import because
+from flagseal_validators.plan.promotion import promotions
 from flagseal_validators.plan.rebucketing import rebucketed
-from flagseal_validators.plan.replay import replay, side
+from flagseal_validators.plan.replay import EXAMPLES, replay, side
 from flagseal_validators.plan.sentences import changes, on_or_off, summary
 from flagseal_validators.plan.values import EnvironmentPlan, FlagEffect, Plan, SubjectChange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from flagseal.evaluation.resolved import ResolvedFlag
     from flagseal.history.manifest import Manifest
     from flagseal.model.canonical import Json
     from flagseal.model.document import Document
-    from flagseal.model.flag import FlagDefinition
+    from flagseal.model.flag import FlagDefinition, RiskTier
     from flagseal.model.policies import PolicySet
     from flagseal.policy.decision import Decision, EnvironmentDecision
     from flagseal.policy.facts import Facts
     from flagseal_validators.plan.replay import Replay, Side
     from flagseal_validators.plan.sentences import Label
+    from flagseal_validators.plan.values import Promotion
 
 _SERVED_FIELDS: Final = frozenset({"environments", "variants", "safeVariant", "key"})
 """Fields of a flag that are told by what is served."""
 
 _DEFAULT_BUCKETING: Final = "v2"
 _LONGEST: Final = 60
+_MOST_PROMOTIONS: Final = 500
+"""Flags that are compared between environments; each comparison is a decision of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Recorded contexts, and how to count those who change.
+
+    Attributes:
+        contexts: Evaluation contexts, to be evaluated on both sides.
+        group_by: Attributes by which the contexts that change are counted.
+        examples: Targeting keys to keep of each kind of change; none with 0.
+        progress: Told of how many more contexts are done; each is counted once an environment that changes.
+    """
+
+    contexts: Sequence[Mapping[str, Json]]
+    group_by: Sequence[str] = ()
+    examples: int = EXAMPLES
+    progress: Callable[[int], None] | None = None
 
 
 def plan(
@@ -45,8 +68,7 @@ def plan(
     policies: PolicySet,
     *,
     manifest: Manifest | None = None,
-    contexts: Sequence[Mapping[str, Json]] | None = None,
-    group_by: Sequence[str] = (),
+    recording: Recording | None = None,
 ) -> Plan:
     """Make the plan of a change.
 
@@ -55,13 +77,13 @@ def plan(
             is all that is needed.
         policies: Those in force before the change.
         manifest: Of the accepted head, where the change is held against one.
-        contexts: Recorded evaluation contexts, to be evaluated on both sides.
-        group_by: Attributes by which the contexts that change are counted.
+        recording: Recorded contexts, if there are any.
     """
     before, after = State.of(facts.accepted), State.of(facts.after)
     subjects = changed_subjects(before, after)
     decision = decide(facts, policies) if subjects else None
-    making = _Making(before, after, policies, facts, contexts, group_by)
+    flags = [flag_reference(subject) for subject in subjects if subject.startswith("FlagDefinition/")]
+    making = _Making(before, after, policies, facts, recording)
     return Plan(
         subjects=tuple(_subject(before.get(subject), after[subject]) for subject in subjects),
         manifest_before=manifest.digest if manifest is not None else None,
@@ -71,6 +93,8 @@ def plan(
         decision=decision,
         environments=making.environments(decision) if decision is not None else (),
         authority=making.authority(subjects),
+        promotions=making.promotions(flags[:_MOST_PROMOTIONS]),
+        promotions_left=len(flags[_MOST_PROMOTIONS:]),
     )
 
 
@@ -83,21 +107,24 @@ class _Making:
         after: State,
         policies: PolicySet,
         facts: Facts,
-        contexts: Sequence[Mapping[str, Json]] | None,
-        group_by: Sequence[str],
+        recording: Recording | None,
     ) -> None:
         self._before = before
         self._after = after
         self._policies = policies
         self._facts = facts
-        self._contexts = contexts
-        self._group_by = group_by
+        self._recording = recording
         self._later = _policies_after(after)
 
-    def authority(self, subjects: Sequence[str]) -> tuple[str, ...]:
+    def authority(self, subjects: Sequence[str]) -> Authority:
         if self._later is None or not any(subject.partition("/")[0] not in NAMESPACED_KINDS for subject in subjects):
-            return ()
+            return Authority()
         return authority(self._policies, self._later, _owners(self._before, self._after), self._facts.clock)
+
+    def promotions(self, flags: Sequence[str]) -> tuple[Promotion, ...]:
+        if self._later is None:
+            return ()
+        return tuple(promotions(flags, self._after, self._later, self._facts))
 
     def environments(self, decision: Decision) -> tuple[EnvironmentPlan, ...]:
         return tuple(
@@ -105,9 +132,14 @@ class _Making:
                 name,
                 tuple(self._effect(flag, name, entry) for flag in entry.flags),
                 self._replay(name, entry),
+                production=self._is_production(name),
             )
             for name, entry in sorted(decision.environments.items())
         )
+
+    def _is_production(self, environment: str) -> bool:
+        found = self._policies.environments.get(environment)
+        return found is None or found.production
 
     def _bucketing(self, environment: str) -> tuple[str, str]:
         sides = (self._policies, self._later or self._policies)
@@ -124,6 +156,10 @@ class _Making:
         other = _Side.of(self._after, flag, environment)
         label = on_or_off(one.resolved, other.resolved)
         bucketing = self._bucketing(environment)
+        causes = tuple(sorted(change.causes - {flag_subject(flag)})) if change is not None else ()
+        told = [because(subject, self._before, self._after, environment) for subject in causes]
+        if bucketing[0] != bucketing[1]:
+            told.append(f"the environments have {environment} hash by {bucketing[1]} instead of {bucketing[0]}")
         return FlagEffect(
             flag=flag,
             change_class=change.change_class if change is not None else entry.change_class,
@@ -131,12 +167,15 @@ class _Making:
             changes=_changes(one, other, label),
             after=other.text(label),
             why=change.why if change is not None else (),
-            causes=tuple(sorted(change.causes - {flag_subject(flag)})) if change is not None else (),
+            causes=causes,
             rebucketed=rebucketed(one.resolved, other.resolved, bucketing=bucketing),
+            tier=highest(change.tiers) if change is not None else _tier(one, other) or entry.tier,
+            because=tuple(told),
         )
 
     def _replay(self, environment: str, entry: EnvironmentDecision) -> Replay | None:
-        if self._contexts is None:
+        recording = self._recording
+        if recording is None:
             return None
         at = int((entry.effective_from or self._facts.clock).timestamp())
         bucketing = self._bucketing(environment)
@@ -147,7 +186,14 @@ class _Making:
             )
             for flag in entry.flags
         }
-        return replay(sides, self._contexts, at=at, group_by=self._group_by)
+        return replay(
+            sides,
+            recording.contexts,
+            at=at,
+            group_by=recording.group_by,
+            examples=recording.examples,
+            progress=recording.progress,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +237,11 @@ def _changes(before: _Side, after: _Side, label: Label) -> tuple[str, ...]:
     if before.off and not after.off:
         return (f"switched on again: {summary(other, label)}",)
     return changes(one, other, label)
+
+
+def _tier(*sides: _Side) -> RiskTier | None:
+    found = [side.definition.risk_tier for side in sides if side.definition is not None]
+    return highest(found) if found else None
 
 
 def _owners(*states: State) -> frozenset[str]:

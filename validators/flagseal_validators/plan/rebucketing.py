@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flagseal.evaluation.resolved import ResolvedFlag
+    from flagseal_validators.plan.sentences import Clause
 
 
 def rebucketed(
@@ -32,14 +33,23 @@ def rebucketed(
     if after.raw is not None:
         split = bucketing[0] != bucketing[1] and "fractional" in repr(after.raw)
         return (Rebucketed(TARGETING, _hashing(bucketing), None),) if split else ()
-    old = {clause.name: clause.outcome for clause in clauses(before)}
     return tuple(
         found
-        for clause in clauses(after)
+        for clause, one in _pairs(clauses(before), clauses(after))
         if isinstance(clause.outcome, ResolvedSplit)
-        and isinstance(one := old.get(clause.name), ResolvedSplit)
-        and (found := _compare(clause.name, one, clause.outcome, bucketing)) is not None
+        and isinstance(one.outcome, ResolvedSplit)
+        and (found := _compare(clause.name, one.outcome, clause.outcome, bucketing)) is not None
     )
+
+
+def _pairs(before: tuple[Clause, ...], after: tuple[Clause, ...]) -> Iterator[tuple[Clause, Clause]]:
+    """Give each rule afterwards with what it was: by its name or, if it was renamed, by whom it is for."""
+    old = {clause.name: clause for clause in before}
+    gone = [clause for clause in before if clause.name not in {it.name for it in after}]
+    for clause in after:
+        one = old.get(clause.name) or next((it for it in gone if repr(it.when) == repr(clause.when)), None)
+        if one is not None:
+            yield clause, one
 
 
 def _compare(rule: str, before: ResolvedSplit, after: ResolvedSplit, bucketing: tuple[str, str]) -> Rebucketed | None:

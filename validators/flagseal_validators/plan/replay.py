@@ -1,10 +1,13 @@
-"""Recorded contexts, evaluated on both sides of a change: who is served something else, by rule and by group."""
+"""Recorded contexts, evaluated on both sides of a change: who is served something else, by rule and by group.
+
+Examples of who changes are targeting keys as recorded, a few of each kind and never more, whatever is replayed.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from flagseal.evaluation import FlagSet
 from flagseal.evaluation.compile import compile_flag
@@ -15,18 +18,27 @@ from flagseal.model.flag import Serve
 from flagseal_validators.plan.sentences import clauses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from flagseal.evaluation import Evaluation
     from flagseal.evaluation.resolved import ResolvedFlag
     from flagseal.model.canonical import Json
     from flagseal.model.flag import FlagDefinition
 
+K = TypeVar("K")
+
 NOT_SERVED: Final = "not served"
 """Stands for a rule and for a variant where a side does not serve the flag."""
 
 ABSENT: Final = "(none)"
 """The group of contexts that lack an attribute."""
+
+EXAMPLES: Final = 3
+"""Targeting keys that are kept of each kind of change, if nothing else is asked for."""
+
+_LONGEST_EXAMPLE: Final = 80
+_TELL_EVERY: Final = 256
+"""Contexts between two reports of progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +48,41 @@ class Moved:
     Attributes:
         rules: Which rule answered, before and after.
         variants: With which variant.
+        examples: A few targeting keys, the first recorded.
     """
 
     rules: tuple[str, str]
+    variants: tuple[str, str]
+    count: int
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """How many contexts went from one variant to another, in one flag, whatever rule answered."""
+
+    flag: str
     variants: tuple[str, str]
     count: int
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """How many of the contexts with one value of an attribute change."""
+    """How many of the contexts with one value of an attribute change.
+
+    Attributes:
+        value: As recorded; a text, or JSON.
+        changed: Contexts for which any flag serves another value.
+        total: Contexts with the value.
+        turned: From which variant to which, the most frequent first.
+        examples: A few targeting keys of those that change.
+    """
 
     value: str
     changed: int
     total: int
+    turned: tuple[Turned, ...] = ()
+    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +97,14 @@ class FlagReplay:
     flag: str
     changed: int
     by_rule: tuple[Moved, ...]
+
+    @property
+    def by_variant(self) -> tuple[Turned, ...]:
+        """The same by variant alone, the most frequent first."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for moved in self.by_rule:
+            counts[moved.variants] += moved.count
+        return tuple(Turned(self.flag, pair, number) for pair, number in _most_frequent(counts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +153,29 @@ class _Count:
     after: Side
     changed: int = 0
     moves: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    examples: dict[tuple[str, str, str, str], list[str]] = field(default_factory=dict)
 
-    def take(self, context: Mapping[str, Json]) -> bool:
+    def take(self, context: Mapping[str, Json], keep: int) -> tuple[str, str] | None:
+        """Count a context; give the variants before and after if it is served another value."""
         one, other = _ask(self.before, context), _ask(self.after, context)
         if _same(one, other):
-            return False
+            return None
         self.changed += 1
-        rules = self.before.rule(context), self.after.rule(context)
-        self.moves[(*rules, _answer(one), _answer(other))] += 1
-        return True
+        variants = _answer(one), _answer(other)
+        move = (self.before.rule(context), self.after.rule(context), *variants)
+        self.moves[move] += 1
+        _keep(self.examples.setdefault(move, []), context, keep)
+        return variants
+
+
+@dataclass
+class _Grouped:
+    """What is counted for one value of an attribute."""
+
+    total: int = 0
+    changed: int = 0
+    turned: Counter[tuple[str, tuple[str, str]]] = field(default_factory=Counter)
+    examples: list[str] = field(default_factory=list)
 
 
 def side(flag: ResolvedFlag | None, definition: FlagDefinition | None, *, bucketing: str, at: int) -> Side:
@@ -158,10 +213,12 @@ def _telling(flag: ResolvedFlag) -> ResolvedFlag:
 
 def replay(
     sides: Mapping[str, tuple[Side, Side]],
-    contexts: Iterable[Mapping[str, Json]],
+    contexts: Sequence[Mapping[str, Json]],
     *,
     at: int,
     group_by: Sequence[str] = (),
+    examples: int = EXAMPLES,
+    progress: Callable[[int], None] | None = None,
 ) -> Replay:
     """Evaluate contexts on both sides of each flag, and count who changes.
 
@@ -170,38 +227,72 @@ def replay(
         contexts: Evaluation contexts.
         at: Unix seconds, as the sides were made for.
         group_by: Dotted paths of attributes.
+        examples: Targeting keys to keep of each kind of change; none with 0.
+        progress: Told, now and then, of how many more contexts are done.
     """
     counts = {flag: _Count(*pair) for flag, pair in sides.items()}
-    totals: dict[str, Counter[str]] = {attribute: Counter() for attribute in group_by}
-    moved: dict[str, Counter[str]] = {attribute: Counter() for attribute in group_by}
-    total = changed = 0
-    for context in contexts:
-        total += 1
-        any_changed = sum(count.take(context) for count in counts.values()) > 0
-        changed += any_changed
-        for attribute in group_by:
-            value = _value_of(context, attribute)
-            totals[attribute][value] += 1
-            moved[attribute][value] += any_changed
-    groups = {
-        attribute: tuple(
-            Group(value, number, totals[attribute][value])
-            for value, number in sorted(moved[attribute].items(), key=lambda item: (-item[1], item[0]))
-            if number
-        )
-        for attribute in group_by
-    }
-    return Replay(at, total, changed, tuple(_told(flag, count) for flag, count in sorted(counts.items())), groups)
+    grouped: dict[str, dict[str, _Grouped]] = {attribute: {} for attribute in group_by}
+    changed = 0
+    for number, context in enumerate(contexts, 1):
+        turned = [
+            (flag, variants)
+            for flag, count in counts.items()
+            if (variants := count.take(context, examples)) is not None
+        ]
+        changed += bool(turned)
+        for attribute, values in grouped.items():
+            group = values.setdefault(_value_of(context, attribute), _Grouped())
+            group.total += 1
+            if turned:
+                group.changed += 1
+                group.turned.update(turned)
+                _keep(group.examples, context, examples)
+        if progress is not None and number % _TELL_EVERY == 0:
+            progress(_TELL_EVERY)
+    if progress is not None:
+        progress(len(contexts) % _TELL_EVERY)
+    return Replay(
+        at,
+        len(contexts),
+        changed,
+        tuple(_told(flag, count) for flag, count in sorted(counts.items())),
+        {attribute: _groups(values) for attribute, values in grouped.items()},
+    )
 
 
 def _told(flag: str, count: _Count) -> FlagReplay:
     moves = tuple(
-        Moved((rule, other_rule), (variant, other_variant), number)
-        for (rule, other_rule, variant, other_variant), number in sorted(
-            count.moves.items(), key=lambda item: (-item[1], item[0])
-        )
+        Moved(move[:2], move[2:], number, tuple(count.examples[move])) for move, number in _most_frequent(count.moves)
     )
     return FlagReplay(flag, count.changed, moves)
+
+
+def _groups(values: Mapping[str, _Grouped]) -> tuple[Group, ...]:
+    found = (
+        Group(
+            value,
+            group.changed,
+            group.total,
+            tuple(Turned(flag, variants, number) for (flag, variants), number in _most_frequent(group.turned)),
+            tuple(group.examples),
+        )
+        for value, group in values.items()
+        if group.changed
+    )
+    return tuple(sorted(found, key=lambda group: (-group.changed, group.value)))
+
+
+def _most_frequent(counts: Counter[K]) -> list[tuple[K, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _keep(examples: list[str], context: Mapping[str, Json], most: int) -> None:
+    """Keep whose context it is, while there are few; those without a targeting key are nobody to be named."""
+    if len(examples) >= most:
+        return
+    key = context.get("targetingKey")
+    if isinstance(key, str) and key and (short := key[:_LONGEST_EXAMPLE]) not in examples:
+        examples.append(short)
 
 
 def _ask(one: Side, context: Mapping[str, Json]) -> Evaluation | None:

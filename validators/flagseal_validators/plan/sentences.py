@@ -173,6 +173,8 @@ def _whom(clause: Clause) -> str:
         return _named(path, names)
     if isinstance(when, Granted):
         names = sorted({name for _, _, table in when.tables for name in table})
+        if not names:
+            return "no entitled organisation yet"
         return f"{len(names)} entitled {_plural(len(names), ('org',))} ({_listed(names)})"
     return f"those where {describe_condition(when)}"
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from flagseal_validators.plan.authority import Authority
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
+    from flagseal.model.flag import RiskTier
     from flagseal.model.policies import ChangeClass
-    from flagseal.policy.decision import Decision
+    from flagseal.policy.decision import Decision, Missing
     from flagseal_validators.plan.replay import Replay
 
 
@@ -42,6 +45,8 @@ class FlagEffect:
         why: What makes the class so.
         causes: Other documents that bring it about, by subject.
         rebucketed: Splits that are drawn again.
+        tier: The higher of before and after.
+        because: What happened to the causes, in words, each to be read after "because"; a policy among them.
     """
 
     flag: str
@@ -52,6 +57,37 @@ class FlagEffect:
     why: tuple[str, ...] = ()
     causes: tuple[str, ...] = ()
     rebucketed: tuple[Rebucketed, ...] = ()
+    tier: RiskTier = "informational"
+    because: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """Compare what a flag serves in two environments after the change, and say what making them the same would mean.
+
+    Attributes:
+        flag: ``namespace/name``.
+        source: The environment that is ahead.
+        target: The one it would be promoted to.
+        ahead: What the source serves, in words.
+        behind: What the target serves, in words; empty where it does not serve the flag.
+        changes: What promoting would change in the target, each to be read after "now".
+        change_class: Of promoting.
+        tier: Of promoting.
+        missing: Who would have to approve it.
+        obstacles: What else would be in the way.
+    """
+
+    flag: str
+    source: str
+    target: str
+    ahead: str
+    behind: str
+    changes: tuple[str, ...]
+    change_class: ChangeClass
+    tier: RiskTier
+    missing: tuple[Missing, ...]
+    obstacles: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +98,13 @@ class EnvironmentPlan:
         environment: Its name.
         flags: By flag, sorted.
         replay: What recorded contexts say; None if there are none.
+        production: Whether it goes by the rows of production.
     """
 
     environment: str
     flags: tuple[FlagEffect, ...]
     replay: Replay | None = None
+    production: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +141,9 @@ class Plan:
         manifest_after: Digest of the manifest it leads to; None likewise.
         decision: What policy says, with the approvals there are; its ``missing`` is who must approve.
         environments: Where something changes, sorted.
-        authority: Who can approve what they could not, and who no longer can, in words; for changes of policies.
+        authority: Who can approve what they could not, and who no longer can; for changes of policies.
+        promotions: Flags of the change that an environment without production serves otherwise than one with it.
+        promotions_left: Flags of the change that were not looked at for that, since there are so many.
     """
 
     subjects: tuple[SubjectChange, ...]
@@ -111,24 +151,33 @@ class Plan:
     manifest_after: str | None
     decision: Decision | None
     environments: tuple[EnvironmentPlan, ...]
-    authority: tuple[str, ...]
+    authority: Authority = field(default_factory=Authority)
+    promotions: tuple[Promotion, ...] = ()
+    promotions_left: int = 0
 
     @property
     def obstacles(self) -> tuple[str, ...]:
         """What no approval can heal, in words: refusals, and roles that nobody can fill."""
-        if self.decision is None:
-            return ()
-        found = [
-            f"{check.environment or 'the change'}: {check.reason}"
-            for check in self.decision.failed
-            if check.id not in _HEALED_BY_APPROVAL
-        ]
-        found += [
-            f"{missing.environment or 'policies'}: nobody can give {missing.count} × {missing.role}"
-            for missing in self.decision.missing
-            if not missing.candidates
-        ]
-        return tuple(dict.fromkeys(found))
+        return obstacles_of(self.decision) if self.decision is not None else ()
+
+
+def obstacles_of(decision: Decision) -> tuple[str, ...]:
+    """Say what no approval can heal in a decision made without any."""
+    found = [
+        f"{check.environment or 'the change'}: {check.reason}"
+        for check in decision.failed
+        if check.id not in _HEALED_BY_APPROVAL
+    ]
+    found += [
+        f"{missing.environment or 'policies'}: {_able(missing)} can give {missing.count} × {missing.role}"
+        for missing in decision.missing
+        if len(missing.candidates) < missing.count
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _able(missing: Missing) -> str:
+    return f"only {' and '.join(missing.candidates)}" if missing.candidates else "nobody"
 
 
 _HEALED_BY_APPROVAL = frozenset({"approvals", "evidence", "self-approval"})
