@@ -80,8 +80,8 @@ def test_a_condition_that_contradicts_itself_is_found(tmp_path: Path, when: str)
     ],
 )
 def test_a_condition_that_can_hold_is_left_alone(tmp_path: Path, when: str) -> None:
-    """Some value satisfies each of these."""
-    assert ids(tmp_path, production(f"when: {when}, serve: enabled")) == []
+    """Some value satisfies each of these, though not every member of a list may."""
+    assert set(ids(tmp_path, production(f"when: {when}, serve: enabled"))) <= {"FS321"}
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_rule_behind_one_that_matches_whenever_it_would_is_found(tmp_path: Pat
 @pytest.mark.parametrize(
     "rules",
     [
-        ("when: {a: 1}, serve: disabled", "when: {a: 2}, serve: enabled"),
+        ("when: {a: 1}, serve: enabled", "when: {a: 2}, serve: enabled"),
         ("when: {a: 1, b: 2}, serve: disabled", "when: {a: 1}, serve: enabled"),
         (f"{WINDOW}, serve: disabled", "when: {a: 1}, serve: enabled"),
         (

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from flagseal.evaluation.catalogue import Catalogue, binding_of, flag_of, segment_of
+from flagseal_validators.reasoning import sections_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from flagseal.model.document import Document
     from flagseal.model.flag import EntitlementBinding, FlagDefinition, Segment
     from flagseal.model.policies import PolicySet
+    from flagseal_validators.reasoning import Section
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,17 @@ class Declared:
     def catalogue(self) -> Catalogue:
         """All documents as evaluation looks at them."""
         return Catalogue.of(self.documents)
+
+    def sections(self, document: Document) -> tuple[Section, ...]:
+        """Give the environments of a flag as they are reasoned about."""
+        known = self._sections.get(document.subject)
+        if known is None or known[0] is not document:
+            known = self._sections[document.subject] = (document, sections_of(document, self.catalogue))
+        return known[1]
+
+    @cached_property
+    def _sections(self) -> dict[str, tuple[Document, tuple[Section, ...]]]:
+        return {}
 
     def of_kind(self, kind: str) -> tuple[Document, ...]:
         """Give the documents of a kind that are looked at."""

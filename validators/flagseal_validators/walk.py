@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 from flagseal.model.jsonpath import child
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from flagseal.model.document import Document
     from flagseal_validators.declared import Declared
+    from flagseal_validators.reasoning import Clause
 
 
 def spec(document: Document) -> Mapping[str, Any]:
@@ -58,6 +59,12 @@ def entries(condition: Mapping[str, Any], path: str) -> Iterator[tuple[str, str,
                 yield from entries(part, f"{place}[{index}]")
         elif word == "not":
             yield from entries(operand, place)
+
+
+def named(clauses: Iterable[Clause]) -> str:
+    """Name rules and targets in a sentence."""
+    names = [f"`{it.name}`" if it.name is not None else "one of the targets" for it in clauses]
+    return " and ".join(dict.fromkeys(names))
 
 
 def organisations(document: Document) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from flagseal.evaluation.cells import Undecided
-from flagseal.evaluation.exploration import Case, Exploration, Raw, Rest, Side, side_of
-from flagseal.evaluation.resolved import Granted, ResolvedSplit, Served, Window
+from flagseal.evaluation.exploration import MOST_CASES, Case, Exploration, Raw, Rest, Side, side_of
+from flagseal.evaluation.resolved import Granted, ResolvedRule, ResolvedSplit, Served, Window
 from flagseal.model.canonical import canonical_json
 from flagseal.model.condition import AllOf, AnyOf, Negation
+from flagseal.model.flag import Serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from flagseal.evaluation.resolved import ResolvedCondition, ResolvedFlag, ResolvedRule
+    from flagseal.evaluation.resolved import ResolvedCondition, ResolvedFlag
 
 
 def refines(after: ResolvedFlag, before: ResolvedFlag) -> bool:
@@ -69,6 +70,48 @@ def unreachable_rules(flag: ResolvedFlag) -> tuple[str, ...]:
     if not _explored((side_of(flag),), note):
         return ()
     return tuple(name for name in dict.fromkeys(rule.name for rule in flag.rules) if name not in reached)
+
+
+def never_holds(condition: ResolvedCondition, *, most: int = MOST_CASES) -> bool:
+    """Prove that no context satisfies a condition at any instant; False where it cannot be decided.
+
+    Args:
+        condition: Attributes that one flag's contexts have.
+        most: Cases to look at before giving up.
+    """
+    side = Side((ResolvedRule("", condition, Serve("held")),), Rest(), "")
+    return _explored((side,), lambda case: case.served(0) != "held", most=most)
+
+
+def never_bucketed(condition: ResolvedCondition, by: tuple[str, ...], *, most: int = MOST_CASES) -> bool:
+    """Prove that nobody who satisfies a condition has a place among the buckets of an attribute.
+
+    Args:
+        condition: Whom a rule means.
+        by: The attribute by which its split goes; whoever has no place is served the flag's default.
+        most: Cases to look at before giving up; then the answer is False.
+    """
+    split = ResolvedSplit((("in", 1),), by, "")
+    side = Side((ResolvedRule("", condition, split),), Rest(), "out")
+    return _explored((side,), lambda case: case.served(0) != "in", most=most)
+
+
+def serve_the_same(
+    rules: Iterable[ResolvedRule], others: Iterable[ResolvedRule], default: str, *, most: int = MOST_CASES
+) -> bool:
+    """Prove that two lists of rules serve everyone the same variant at every instant.
+
+    Args:
+        rules: In order.
+        others: The same, changed.
+        default: The variant served where none matches, or where a split has no key.
+        most: Cases to look at before giving up.
+
+    Returns:
+        False where they differ, or where it cannot be decided.
+    """
+    sides = Side(tuple(rules), default, default), Side(tuple(others), default, default)
+    return _explored(sides, lambda case: case.served(0) == case.served(1), most=most)
 
 
 def instants(flag: ResolvedFlag) -> tuple[int, ...]:
@@ -153,10 +196,10 @@ class _Pair:
         )
 
 
-def _explored(sides: tuple[Side, ...], holds: Callable[[Case], bool]) -> bool:
+def _explored(sides: tuple[Side, ...], holds: Callable[[Case], bool], *, most: int = MOST_CASES) -> bool:
     """Look at all cases; False if it does not hold in one, or if there are too many."""
     try:
-        return Exploration(sides).all_cases(holds)
+        return Exploration(sides, most=most).all_cases(holds)
     except Undecided:
         return False
 

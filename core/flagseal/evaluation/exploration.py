@@ -104,14 +104,15 @@ class Exploration:
 
     Args:
         sides: The flags, or parts of them.
+        most: Cases to look at before a question is left undecided.
 
     Raises:
         Undecided: There are too many cases.
     """
 
-    def __init__(self, sides: Sequence[Side]) -> None:
+    def __init__(self, sides: Sequence[Side], *, most: int = MOST_CASES) -> None:
         self._sides = sides
-        self._left = MOST_CASES
+        self._left = most
         self._tests: dict[tuple[str, ...], dict[tuple[object, ...], tuple[int, Test]]] = {}
         self._bits: dict[int, int] = {}
         self._tables: dict[int, list[tuple[int, int, int]]] = {}

@@ -2,114 +2,42 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from flagseal.model.condition import AllOf, AnyOf, Negation, Test
-from flagseal.model.definitions import parse_condition
+from flagseal.evaluation.describe import describe_condition
+from flagseal_validators.reasoning import contradictions, lowered_segment
 from flagseal_validators.rule import Complaint, Example, Rule
-from flagseal_validators.walk import conditions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
 
-    from flagseal.model.canonical import Json
-    from flagseal.model.condition import Condition
+    from flagseal.evaluation.resolved import ResolvedCondition
+    from flagseal.model.document import Document
     from flagseal_validators.declared import Declared
+    from flagseal_validators.reasoning import Part
 
 
 def _check(declared: Declared) -> Iterator[Complaint]:
-    for document, _ in (*declared.flags, *declared.segments):
-        for path, written in conditions(document):
-            for attribute in _contradictions(parse_condition(cast("Json", written), path)):
-                message = f"what is asked of `{'.'.join(attribute)}` can never hold together"
-                yield Complaint(document, path, message)
+    for document, _ in declared.flags:
+        for section in declared.sections(document):
+            for clause in section.clauses:
+                if clause.part is not None:
+                    yield from _complaints(document, clause.part)
+    for document, _ in declared.segments:
+        yield from _complaints(document, lowered_segment(document, declared.catalogue))
 
 
-def _contradictions(condition: Condition) -> Iterator[tuple[str, ...]]:
-    """Name the attributes of which one conjunction, however deep, asks what no value can be."""
-    by_attribute: dict[tuple[str, ...], list[Test]] = {}
-    for part in _conjuncts(condition):
-        match part:
-            case Test(path=path):
-                by_attribute.setdefault(path, []).append(part)
-            case AnyOf(parts=parts):
-                for inner in parts:
-                    yield from _contradictions(inner)
-            case Negation(part=inner):
-                yield from _contradictions(inner)
-    yield from (path for path, tests in by_attribute.items() if _exclude_each_other(tests))
+def _complaints(document: Document, part: Part) -> Iterator[Complaint]:
+    for found, others in contradictions(part):
+        if others:
+            message = f"`{_words(found)}` can never hold together with `{' and '.join(map(_words, others))}`"
+        else:
+            message = f"`{_words(found)}` can never hold"
+        yield Complaint(document, found.path, message)
 
 
-def _conjuncts(condition: Condition) -> Iterator[Condition]:
-    if isinstance(condition, AllOf):
-        for part in condition.parts:
-            yield from _conjuncts(part)
-    else:
-        yield condition
-
-
-@dataclass(frozen=True, slots=True)
-class _Value:
-    """A scalar that equals only its own kind: 1 is not true."""
-
-    kind: str
-    value: object
-
-
-def _exclude_each_other(tests: list[Test]) -> bool:
-    absent = any(test.predicate == "exists" and test.operand is False for test in tests)
-    if absent and len(tests) > 1 and any(test != Test(test.path, "exists", operand=False) for test in tests):
-        return True
-    allowed = _allowed(tests)
-    if allowed is not None and not allowed:
-        return True
-    return _empty_range(test for test in tests if test.predicate in _BOUNDS)
-
-
-def _allowed(tests: list[Test]) -> set[_Value] | None:
-    """Give the values that equality leaves; None where it says nothing."""
-    allowed: set[_Value] | None = None
-    for test in tests:
-        if test.predicate in {"eq", "in"}:
-            values = _values(test)
-            allowed = values if allowed is None else allowed & values
-    if allowed is not None:
-        for test in tests:
-            if test.predicate in {"ne", "notIn"}:
-                allowed = allowed - _values(test)
-    return allowed
-
-
-def _values(test: Test) -> set[_Value]:
-    operands = test.operand if isinstance(test.operand, tuple) else (test.operand,)
-    return {
-        _Value("boolean" if isinstance(it, bool) else "string" if isinstance(it, str) else "number", it)
-        for it in operands
-    }
-
-
-_BOUNDS: Mapping[str, tuple[bool, bool]] = {
-    # Whether it is a lower bound, and whether the bound itself is left out.
-    "gt": (True, True),
-    "gte": (True, False),
-    "lt": (False, True),
-    "lte": (False, False),
-    "after": (True, True),
-    "before": (False, True),
-}
-
-
-def _empty_range(tests: Iterable[Test]) -> bool:
-    lowest, highest, open_ended = -math.inf, math.inf, False
-    for test in tests:
-        is_lower, is_open = _BOUNDS[test.predicate]
-        bound = float(cast("float", test.operand))
-        if (bound > lowest) if is_lower else (bound < highest):
-            lowest, highest = (bound, highest) if is_lower else (lowest, bound)
-        open_ended = open_ended or is_open
-    return lowest > highest or (lowest == highest and open_ended)
+def _words(part: Part) -> str:
+    return describe_condition(cast("ResolvedCondition", part.condition))
 
 
 RULE = Rule(

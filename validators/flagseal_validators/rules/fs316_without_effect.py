@@ -15,14 +15,14 @@ RULE = Rule(
 environments:
   production:
     rules:
-    - {name: pilot, when: {org: acme}, serve: enabled, by: org}
+    - {name: pilot, when: {org: acme}, serve: enabled, by: user.id}
     default: disabled
 """),
     good=Example("""\
 environments:
   production:
     rules:
-    - {name: pilot, when: {org: acme}, split: {enabled: 1, disabled: 1}, by: org}
+    - {name: pilot, when: {org: acme}, split: {enabled: 1, disabled: 1}, by: user.id}
     default: disabled
 """),
 )
