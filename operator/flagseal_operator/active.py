@@ -85,6 +85,7 @@ class Active:
         trust: What ``trust.json`` says.
         namespaces: Where to look; none for the whole cluster.
         clock: Gives the time in UTC.
+        require: Called before anything is decided or signed; raises where nothing may be.
         git: Where the git source works; None to leave FlagRepositories alone.
     """
 
@@ -96,6 +97,7 @@ class Active:
         *,
         namespaces: Sequence[str] = (),
         clock: Callable[[], datetime] = _utc_now,
+        require: Callable[[], None] = lambda: None,
         git: GitOptions | None = None,
     ) -> None:
         self.inventory = Inventory()
@@ -104,10 +106,11 @@ class Active:
         self._emergencies = ClusterEmergencies(self.inventory, trust.environment)
         self.engine = Engine(self.source, publisher, trust, clock=clock, emergencies=self._emergencies)
         self._clock = clock
+        self._require = require
         self._reporter = Reporter(self.inventory, trust)
         self._writer = StatusWriter(self.kube, self.inventory, clock)
         self._watcher = Watcher(configure, self.kube, self.inventory, namespaces=namespaces, told=self._wake)
-        self._runner = Runner(self.engine, watch=self._watched, stepped=self._stepped, failed=self._failed)
+        self._runner = Runner(self.engine, watch=self._watched, stepped=self._stepped, failed=self._failed, clock=clock)
         self._git = GitDelivery(self.kube, self.inventory, trust, self._writer, git, clock) if git else None
         self._last: Step | None = None
         self._known: tuple[Step, Known] | None = None
@@ -163,6 +166,7 @@ class Active:
             raise FlagsealError(
                 "The resources of the cluster are not read yet.", code="NotSynced", remedy="Look after the API server."
             )
+        self._require()
         self._started = time.perf_counter()
         return str(self.inventory.revision)
 

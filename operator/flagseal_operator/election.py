@@ -2,7 +2,7 @@
 
 ::
 
-    start ──► waiting ──► held ──► ended        ended: lost to another, not renewed in time, or stopped
+    start ──► waiting ──► held ──► ended        ended: lost to another, not renewed in time, wiped, or stopped
                  └───────────────────┘
 
 A candidate is active once: after it has lost, the process ends and a new one begins with nothing in memory.
@@ -16,13 +16,13 @@ import secrets
 import threading
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from flagseal_operator.lease import Candidate, holder_of
+from flagseal_operator.lease import Candidate, holder_of, is_another_history
 from flagseal_operator.lease_api import LeaseChanged, LeaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from flagseal.model.errors import FlagsealError
     from flagseal_operator.lease import Terms
@@ -66,6 +66,7 @@ class Election:
         self._candidate = Candidate(terms)
         self._failure: FlagsealError | None = None
         self._holder = ""
+        self._written: Mapping[str, Any] | None = None
         self._stop = threading.Event()
         self._held = threading.Event()
         self._ended = threading.Event()
@@ -169,6 +170,10 @@ class Election:
     def _attempt(self) -> None:
         for _ in range(_MOST_COLLISIONS):
             lease = self._leases.get()
+            if self._held.is_set() and is_another_history(self._written, lease):
+                _LOG.error("the Lease is not the one that was held: the cluster's memory was lost, or put back")
+                self._candidate = self._candidate.deposed()
+                return
             self._candidate = self._candidate.saw(lease, self._clock())
             self._holder = "" if lease is None else holder_of(lease)
             sent = self._clock()
@@ -176,7 +181,7 @@ class Election:
             if claim is None:
                 return
             try:
-                self._leases.put(claim)
+                self._written = self._leases.put(claim)
             except LeaseChanged:
                 # A mark was written, or another was faster: the next look tells which.
                 continue

@@ -130,6 +130,10 @@ class Candidate:
         """
         return replace(self, until=sent + self.terms.deadline)
 
+    def deposed(self) -> Candidate:
+        """Take note that it does not hold the Lease any more."""
+        return replace(self, until=None)
+
     def release(self, lease: Mapping[str, Any] | None, wall: datetime) -> dict[str, Any] | None:
         """Give the Lease that says that nobody holds it; None if that is not for this candidate to say."""
         if lease is None or holder_of(lease) != self.terms.identity:
@@ -154,6 +158,26 @@ def spec_of(lease: Mapping[str, Any]) -> dict[str, Any]:
 def holder_of(lease: Mapping[str, Any]) -> str:
     """Name who holds a Lease; empty if nobody does."""
     return str(spec_of(lease).get("holderIdentity") or "")
+
+
+def is_another_history(written: Mapping[str, Any] | None, lease: Mapping[str, Any] | None) -> bool:
+    """Tell whether a cluster has lost its memory since a Lease was written there, or was put back to an older one.
+
+    What was seen before would pass for newer than anything that happens there from now on (docs/adr/0085).
+
+    Args:
+        written: The Lease as it was after the last write; None if there was none.
+        lease: As it was read later; None if there is none.
+    """
+    if written is None:
+        return False
+    if lease is None:
+        return True
+    before, after = written.get("metadata") or {}, lease.get("metadata") or {}
+    if before.get("uid") != after.get("uid"):
+        return True
+    numbers = [str(it.get("resourceVersion", "")) for it in (before, after)]
+    return all(it.isascii() and it.isdigit() for it in numbers) and int(numbers[1]) < int(numbers[0])
 
 
 def _with_spec(lease: Mapping[str, Any] | None, spec: dict[str, Any]) -> dict[str, Any]:

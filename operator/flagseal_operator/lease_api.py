@@ -67,10 +67,17 @@ class LeaseApi:
         namespace: Where the Lease is.
         name: Its name.
         timeout: Seconds to wait for a connection, and for each part of an answer.
+        dated: Told the ``Date`` of each answer.
     """
 
     def __init__(
-        self, configuration: Configuration, namespace: str, name: str, *, timeout: float = REQUEST_SECONDS
+        self,
+        configuration: Configuration,
+        namespace: str,
+        name: str,
+        *,
+        timeout: float = REQUEST_SECONDS,
+        dated: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         own = copy.copy(configuration)
         # Who asks again is decided here: the client's own tries would take longer than a holder has.
@@ -78,6 +85,7 @@ class LeaseApi:
         self._api = CoordinationV1Api(ApiClient(own))
         self._namespace = namespace
         self._name = name
+        self._dated = dated
         self._options: dict[str, Any] = {"_preload_content": False, "_request_timeout": (timeout, timeout)}
 
     def __repr__(self) -> str:
@@ -108,6 +116,7 @@ class LeaseApi:
         try:
             answer = request()
             body = json.loads(answer.data)
+            self._dated(answer.headers.get("Date"))
         except ApiException as error:
             if error.status == absent:
                 return None

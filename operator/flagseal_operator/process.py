@@ -6,7 +6,7 @@
     election ── waiting ──► held ──► Active: watch, build, publish, report ──► lost or told to stop ──► end
 
 One who has lost ends, and what restarts it gives the next a clean memory; the store's fence decides between two that
-both believe to be active (docs/adr/0087).
+both believe to be active (docs/adr/0086).
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ from typing import TYPE_CHECKING, Final
 
 from flagseal.model.errors import FlagsealError
 from flagseal.snapshot.ceremony import trusted
-from flagseal.snapshot.publish import Publisher
+from flagseal.snapshot.publish import Publisher, utc_now
 from flagseal_operator.active import Active
 from flagseal_operator.admission.service import Admission
 from flagseal_operator.election import Election
 from flagseal_operator.health import Health, HealthServer
 from flagseal_operator.lease_api import LeaseApi
 from flagseal_operator.lease_marks import LeaseMarks
+from flagseal_operator.second_clock import SecondClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from kubernetes.client import Configuration
     from securesystemslib.signer import Signer
@@ -61,6 +63,7 @@ class Options:
         port: The same; 0 takes a free one.
         git: Where the git source works; None to leave FlagRepositories alone.
         webhooks: What the webhooks are told; None to serve none.
+        clock: Gives the time in UTC.
     """
 
     store: Store
@@ -74,6 +77,7 @@ class Options:
     port: int = 0
     git: GitOptions | None = None
     webhooks: WebhookOptions | None = None
+    clock: Callable[[], datetime] = utc_now
 
 
 @dataclass
@@ -90,6 +94,7 @@ class Process:
     _stop: threading.Event = field(default_factory=threading.Event)
     _election: Election | None = None
     _started: bool = False
+    _second_clock: SecondClock = field(default_factory=SecondClock)
 
     def stop(self) -> None:
         """Have :meth:`run` end; from any thread or signal handler."""
@@ -105,7 +110,8 @@ class Process:
             FlagsealError: It cannot go on; to be restarted.
         """
         options = self.options
-        election = self._election = Election(LeaseApi(options.configure(), *options.lease), options.terms)
+        lease = LeaseApi(options.configure(), *options.lease, dated=self._second_clock.hear)
+        election = self._election = Election(lease, options.terms)
         if options.webhooks is not None:
             self.admission = Admission(options.webhooks, options.store, options.root, self._known)
         health = HealthServer(options.host, options.port, self.health)
@@ -137,8 +143,16 @@ class Process:
         options = self.options
         trust = trusted(options.store, options.root).trust
         marks = LeaseMarks(LeaseApi(options.configure(), *options.lease))
-        publisher = Publisher(options.store, options.root, options.online(), marks=marks)
-        active = Active(options.configure, publisher, trust, namespaces=options.namespaces, git=options.git)
+        publisher = Publisher(options.store, options.root, options.online(), marks=marks, clock=options.clock)
+        active = Active(
+            options.configure,
+            publisher,
+            trust,
+            namespaces=options.namespaces,
+            clock=options.clock,
+            require=lambda: self._second_clock.require_agreement(options.clock()),
+            git=options.git,
+        )
         # Set before it starts, so that a start that fails half-way is undone.
         self.active = active
         active.start()

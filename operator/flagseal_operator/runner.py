@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,10 @@ REFRESH_SECONDS: Final = 20.0
 RETRY_SECONDS: Final = 2.0
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 class Runner:
     """Step when the watched value changes, when something that waited takes effect, and after a failure.
 
@@ -34,6 +39,7 @@ class Runner:
         watch: Gives a value that changes whenever there may be something new; cheap.
         stepped: Called after each step, in the runner's thread.
         failed: Called where a step failed, in the runner's thread.
+        clock: Gives the time in UTC; what is due is due by it. Pauses are measured by a clock that nobody sets.
     """
 
     def __init__(
@@ -43,8 +49,10 @@ class Runner:
         watch: Callable[[], str],
         stepped: Callable[[Step], None],
         failed: Callable[[FlagsealError], None] | None = None,
+        clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         self._engine = engine
+        self._clock = clock
         self._watch = watch
         self._stepped = stepped
         self._failed = failed or (lambda _: None)
@@ -85,17 +93,17 @@ class Runner:
     def _run(self) -> None:
         seen: str | None = None
         due: datetime | None = None
-        refreshed = datetime.now(UTC)
+        refreshed = time.monotonic()
         while not self._stop.is_set():
             pause = POLL_SECONDS
             try:
-                state, now = self._watch(), datetime.now(UTC)
+                state, now = self._watch(), self._clock()
                 if state != seen or (due is not None and now >= due):
                     step = self._step()
                     seen, due, self._failure = state, step.next_change, step.held
-                if (now - refreshed).total_seconds() >= REFRESH_SECONDS:
+                if time.monotonic() - refreshed >= REFRESH_SECONDS:
                     self._engine.refresh()
-                    refreshed = now
+                    refreshed = time.monotonic()
             except FlagsealError as error:
                 # Who hosts the runner says it to people: it knows whether it was said before.
                 _LOG.info("%s: %s", error.code, error.message)

@@ -9,7 +9,8 @@ import re
 import signal
 import time
 import urllib.request
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -162,6 +163,7 @@ class Hosted:
         store: Where it publishes.
         lease: The Lease it competes for.
         fuse: Burns down at marks too.
+        terms: How it competes, but for its name; as installed if None.
     """
 
     cluster: Cluster
@@ -169,6 +171,8 @@ class Hosted:
     store: Store
     lease: str
     fuse: Fuse | None = None
+    terms: Terms | None = None
+    _fast: Any = field(default_factory=lambda: _FORK.Value("d", 0.0))
     _port: Any = field(default_factory=lambda: _FORK.Value("i", 0))
     _process: ForkProcess | None = None
 
@@ -200,6 +204,22 @@ class Hosted:
         if self._process is not None:
             self._process.join()
 
+    def set_clock(self, fast: float) -> None:
+        """Set its clock, and nobody else's.
+
+        Args:
+            fast: Seconds before everybody else's; negative for behind.
+        """
+        self._fast.value = fast
+
+    def why(self) -> str:
+        """Give what it says of how it is."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port.value}/readyz", timeout=5) as answer:
+                return str(json.loads(answer.read())["why"])
+        except (OSError, HTTPException, ValueError):
+            return ""
+
     def stands_at(self, sequence: int) -> bool:
         """Say whether it has published a head, and nothing is in its way."""
         return (
@@ -228,8 +248,9 @@ class Hosted:
                 root=self.world.root,
                 online=lambda: self.world.online,
                 configure=lambda: configuration(self.cluster.kubeconfig),
-                terms=Terms(f"hosted-{os.getpid()}"),
+                terms=replace(self.terms or Terms("hosted"), identity=f"hosted-{os.getpid()}"),
                 lease=("default", self.lease),
+                clock=lambda: datetime.now(UTC) + timedelta(seconds=self._fast.value),
             )
         )
         signal.signal(signal.SIGTERM, lambda *_: hosted.stop())

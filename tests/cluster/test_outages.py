@@ -12,7 +12,7 @@ import pytest
 from flagseal.model.errors import SnapshotError
 from flagseal.snapshot.marks import Mark
 from flagseal_operator.kube import configuration
-from flagseal_operator.lease import holder_of
+from flagseal_operator.lease import Terms, holder_of
 from flagseal_operator.lease_api import LeaseApi, LeaseChanged, LeaseError
 from flagseal_operator.lease_marks import LeaseMarks
 from tests.cluster.hosting import Hosted
@@ -96,6 +96,33 @@ def test_a_cluster_that_lost_everything_keeps_what_is_published(
     assert served(world, "initech") == (2, True)
     marks = LeaseMarks(LeaseApi(configuration(cluster.kubeconfig), "default", lease_of(world)))
     assert marks.read().sequence == 2
+
+
+def test_a_cluster_that_is_wiped_under_an_active_operator_ends_it(
+    cluster: Cluster, plane: ControlPlane, tmp_path: Path
+) -> None:
+    """However soon it is back: versions begin anew there, so what was seen before would pass for newer for ever."""
+    world = founded(cluster, tmp_path)
+    patient = Terms("patient", duration=600, deadline=300.0)
+    with Hosted(cluster, world, world.directory, lease_of(world), terms=patient) as operator:
+        cluster.until(lambda: operator.stands_at(0))
+        for body in world.approve(NEW):
+            cluster.create(body)
+        cluster.until(lambda: operator.stands_at(1))
+        plane.wipe()
+        cluster.until(lambda: not operator.running)
+    assert served(world, "globex") == (1, True)
+    cluster.install()
+    with Hosted(cluster, world, world.directory, lease_of(world)) as operator:
+        cluster.until(lambda: operator.stands_at(1))
+        for body in (*world.approve(LATER), *world.declared()):
+            cluster.create(body)
+        cluster.until(lambda: operator.stands_at(2))
+        cluster.until(lambda: "Ready" in cluster.conditions("FlagDefinition", "new-checkout", "payments"))
+        cluster.until(
+            lambda: cluster.conditions("FlagDefinition", "new-checkout", "payments")["Ready"]["status"] == "True"
+        )
+    assert served(world, "initech") == (2, True)
 
 
 def test_a_key_that_is_rotated_in_flight_publishes_nothing_more_until_the_new_one_is_there(

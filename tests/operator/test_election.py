@@ -138,14 +138,23 @@ def test_a_candidate_waits_for_a_server_that_does_not_answer(hall: Hall) -> None
     assert first.failure is None
 
 
-def test_a_lease_that_is_deleted_under_its_holder_is_made_again(hall: Hall) -> None:
-    """Somebody wiped the cluster: the holder goes on."""
+@pytest.mark.parametrize("loss", ["wiped", "made anew", "put back"])
+def test_a_lease_that_is_lost_under_its_holder_ends_it(hall: Hall, loss: str) -> None:
+    """The cluster begins anew, or is an older one: what the holder has seen of it is worth nothing."""
     first = hall.enter("first")
     assert first.wait_held(PATIENCE)
+    after_writes(hall, 3)
     with hall.lease._lock:
-        hall.lease.body = None
-    after_writes(hall, 1)
-    assert (first.active, hall.holder()) == (True, "first")
+        there = hall.lease.get() or {}
+        older = {**there["metadata"], "resourceVersion": "1"}
+        another = {**there["metadata"], "uid": "another"}
+        hall.lease.body = {
+            "wiped": None,
+            "made anew": {**there, "metadata": another},
+            "put back": {**there, "metadata": older},
+        }[loss]
+    assert first.wait_ended(PATIENCE)
+    assert not first.active
 
 
 def test_an_election_that_breaks_ends_the_holder(hall: Hall) -> None:
