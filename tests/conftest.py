@@ -16,7 +16,14 @@ settings.register_profile("ci", max_examples=60, deadline=None, print_blob=True)
 settings.register_profile("dev", max_examples=1000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
-CONFORMANCE = ("FLAGD_TESTBED", "FLAGD_SCHEMAS", "OFREP_OPENAPI", "NODE_CLIENTS", "KUBEBUILDER_ASSETS", "GITHUB_OPENAPI")
+CONFORMANCE = (
+    "FLAGD_TESTBED",
+    "FLAGD_SCHEMAS",
+    "OFREP_OPENAPI",
+    "NODE_CLIENTS",
+    "KUBEBUILDER_ASSETS",
+    "GITHUB_OPENAPI",
+)
 """Variables that say where other projects' suites, clients and servers lie. A test that needs one skips, naming it,
 where it is not set; for NODE_CLIENTS and GITHUB_OPENAPI, where Node or npm cannot provide them either."""
 

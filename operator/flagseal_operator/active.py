@@ -100,6 +100,7 @@ class Active:
         require: Callable[[], None] = lambda: None,
         git: GitOptions | None = None,
     ) -> None:
+        self._publisher, self._trust = publisher, trust
         self.inventory = Inventory()
         self.kube = Kube.of(configure())
         self.source = ClusterSource(self.inventory, trust)
@@ -136,6 +137,11 @@ class Active:
         self._runner.stop()
         self._watcher.stop()
         self._writer.stop()
+
+    @property
+    def trust_changed(self) -> bool:
+        """Whether a ceremony has changed what this one began with: then another has to begin, from the new trust."""
+        return self._publisher.trust not in {None, self._trust}
 
     @property
     def running(self) -> bool:

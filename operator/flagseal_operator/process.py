@@ -161,6 +161,12 @@ class Process:
         while not self._stop.wait(_TICK):
             if election.ended:
                 raise _lost(election)
+            if active.trust_changed:
+                raise FlagsealError(
+                    "A ceremony has changed trust.json.",
+                    code="TrustChanged",
+                    remedy="Nothing has to be done: this process ends, and the next one begins with what it says now.",
+                )
             if not active.running and time.monotonic() - started > _TICK:
                 raise FlagsealError("Watching or building has ended.", code="PartEnded", remedy="The log says why.")
 

@@ -64,6 +64,16 @@ class Operator:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended by itself."""
+        return self._process is not None and self._process.poll() is not None
+
+    @property
+    def said(self) -> str:
+        """What it has logged."""
+        return self._log.read_text()
+
     def start(self) -> None:
         """Start it, and wait until it tells how it is."""
         root, key = self.world.path / "root.json", self.world.path / "online.pem"

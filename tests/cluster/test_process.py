@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from securesystemslib.signer import CryptoSigner
 
+from flagseal.approval.trust import Attestor
+from flagseal.snapshot.trust_change import set_trust
 from tests.cluster.process import Operator
 from tests.cluster.test_operator import NEW, founded
 from tests.snapshot.world import World, answer, flag
@@ -77,6 +81,23 @@ def test_a_store_that_was_rolled_back_is_held_by_the_marks_in_the_lease(cluster:
         assert "StoreRolledBack" in operator.why()
         cluster.create(next(iter(world.approve(flag("pay-later", on_for=["acme"])))))
         assert operator.gauge("head_sequence") <= 0
+
+
+def test_a_ceremony_that_changes_trust_has_the_next_process_begin_with_it(cluster: Cluster, tmp_path: Path) -> None:
+    """A revoked attestor would otherwise count here for as long as the process lives."""
+    world = founded(cluster, tmp_path)
+    key = CryptoSigner.generate_ed25519().public_key
+    with Operator(world, cluster.kubeconfig) as operator:
+        cluster.until(lambda: operator.gauge("snapshot_version") == 1)
+        trust = replace(world.trust, attestors=(Attestor(key, until=0),))
+        set_trust(world.directory, world.root, trust, signers=world.offline[:2], now=world.clock())
+        for body in world.approve(NEW):
+            cluster.create(body)
+        cluster.until(lambda: operator.ended)
+        assert "TrustChanged" in operator.said
+    with Operator(world, cluster.kubeconfig) as operator:
+        cluster.until(lambda: operator.gauge("head_sequence") == 1)
+        assert operator.gauge("failing") == 0
 
 
 def test_a_store_that_was_never_founded_is_said_in_words(cluster: Cluster, tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
-"""``flagseal trust init|show|rotate``: the ceremonies of the keys everything hangs on."""
+"""``flagseal trust init|show|rotate|renew|revoke``: the ceremonies of the keys everything hangs on."""
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,33 +11,25 @@ import click
 from flagseal.model.errors import UsageError
 from flagseal.repository import FlagRepository
 from flagseal.snapshot import ceremony
-from flagseal.snapshot.keys import generate, load_public_key, load_signer, signer_among
+from flagseal.snapshot.keys import generate, load_public_key
 from flagseal.snapshot.layout import metadata_name
 from flagseal.snapshot.stores import open_store
+from flagseal_cli.commands.revoke import revoke_command
 from flagseal_cli.console import note, print_json
 from flagseal_cli.founding import OFFLINE_KEYS, THRESHOLD, found, promote_online_key
 from flagseal_cli.locking import alone_in
+from flagseal_cli.offline import folder_of, keys_option, made_at, open_keys, store_of, store_option
 from flagseal_cli.options import data_option, environment_option, format_option, repo_option
 from flagseal_cli.workspace import data_folder, find_repository
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from securesystemslib.signer import Key, Signer
 
     from flagseal.snapshot.ceremony import RotatedRole, Trusted
     from flagseal.snapshot.store import Store
     from flagseal_cli.workspace import DataFolder
 
-store_option = click.option(
-    "--store",
-    "where",
-    metavar="URL|DIR",
-    help="The store, s3://BUCKET/PREFIX?endpoint=… for instance. Default: in the data.",
-)
-
 _FIRST_ROOT = metadata_name("root", 1)
-PASSPHRASE = "FLAGSEAL_PASSPHRASE"  # noqa: S105 (the name of the variable)
 
 
 @click.group("trust")
@@ -113,8 +104,8 @@ def init_trust(
 @format_option
 def show_trust(environment: str | None, *, where: str | None, repo: Path | None, data: Path | None, style: str) -> None:
     """Show who may sign what, until when, and where the history begins."""
-    folder = _folder(environment, repo, data)
-    store = _store(folder, where)
+    folder = folder_of(environment, repo, data)
+    store = store_of(folder, where)
     trusted = ceremony.trusted(store, folder.read_root())
     roles = trusted.roles()
     if style == "json":
@@ -140,6 +131,10 @@ def show_trust(environment: str | None, *, where: str | None, repo: Path | None,
     click.echo(f"genesis      commit {trust.genesis.commit[:12]}, sequence {trust.genesis.sequence}")
     click.echo(f"             manifest {trust.genesis.manifest}")
     click.echo(f"attestors    {len(trust.attestors) or 'none: approvals count by reviewers’ own keys'}")
+    for attestor in trust.attestors:
+        counts = "" if attestor.until is None else f", revoked: counts up to statement {attestor.until}"
+        click.echo(f"             {attestor.key.keyid}{counts}")
+    click.echo(f"admission    {'none' if trust.admission is None else trust.admission.keyid}")
     for role in roles:
         expires = f", version {role.version}, expires {role.expires:%Y-%m-%d}" if role.expires else ""
         click.echo(f"{role.name:<12} {role.threshold} of {len(role.keyids)}{expires}")
@@ -149,9 +144,7 @@ def show_trust(environment: str | None, *, where: str | None, repo: Path | None,
 
 @trust_command.command("rotate")
 @click.argument("role", type=click.Choice(["root", "targets", "online"]))
-@click.option(
-    "--key", "signers", multiple=True, metavar="URI", help="Offline keys that sign. Default: all in the data."
-)
+@keys_option
 @click.option(
     "--new-key",
     "new_keys",
@@ -179,9 +172,9 @@ def rotate_trust(
 
     `flagseal up` must be stopped meanwhile; it reads its key when it starts.
     """
-    folder = _folder(environment, repo, data)
+    folder = folder_of(environment, repo, data)
     with alone_in(folder):
-        _rotate(role, folder, _store(folder, where), signers, new_keys, threshold)
+        _rotate(role, folder, store_of(folder, where), signers, new_keys, threshold)
 
 
 def _rotate(
@@ -194,7 +187,7 @@ def _rotate(
 ) -> None:
     root = folder.read_root()
     trusted = ceremony.trusted(store, root)
-    given = _open(signers, folder, trusted)
+    given = open_keys(signers, folder, trusted)
     made = () if new_keys else _generated(role, folder, trusted)
     public = [load_public_key(path) for path in new_keys] or [signer.public_key for signer in made]
     # Root rotates by its old keys and its new ones: both sign the root that replaces them.
@@ -208,9 +201,7 @@ def _rotate(
 
 
 @trust_command.command("renew")
-@click.option(
-    "--key", "signers", multiple=True, metavar="URI", help="Offline keys that sign. Default: all in the data."
-)
+@keys_option
 @environment_option
 @store_option
 @repo_option
@@ -219,20 +210,12 @@ def renew_trust(
     signers: tuple[str, ...], *, environment: str | None, where: str | None, repo: Path | None, data: Path | None
 ) -> None:
     """Sign root and targets for another year, with the keys they have."""
-    folder = _folder(environment, repo, data)
-    store, root = _store(folder, where), folder.read_root()
+    folder = folder_of(environment, repo, data)
+    store, root = store_of(folder, where), folder.read_root()
     with alone_in(folder):
-        given = _open(signers, folder, ceremony.trusted(store, root))
+        given = open_keys(signers, folder, ceremony.trusted(store, root))
         after = ceremony.renew(store, root, signers=given, now=datetime.now(UTC))
     note(f"Root version {after.root.version} expires {after.root.expires:%Y-%m-%d}; targets the same day.")
-
-
-def _folder(environment: str | None, repo: Path | None, data: Path | None) -> DataFolder:
-    return data_folder(find_repository(repo), environment, data) if data is None else data_folder(Path(), None, data)
-
-
-def _store(folder: DataFolder, where: str | None) -> Store:
-    return open_store(folder.store if where is None else where)
 
 
 def _admission(path: Path) -> Key:
@@ -243,49 +226,13 @@ def _admission(path: Path) -> Key:
     return load_public_key(path) if path.is_file() else generate(path).public_key
 
 
-def _passphrase() -> str:
-    return os.environ.get(PASSPHRASE) or click.prompt("Passphrase of the key", hide_input=True, err=True)
-
-
-def _open(uris: tuple[str, ...], folder: DataFolder, trusted: Trusted) -> list[Signer]:
-    """Open the offline keys that are to sign."""
-    keys = _offline_keys(trusted)
-    chosen = uris or tuple(str(path) for path in sorted(folder.offline_keys.glob("*.pem")))
-    if not chosen:
-        raise UsageError(
-            f"{folder.offline_keys}: no offline keys here", code="NoKey", remedy="Name each one with --key URI."
-        )
-    if uris:
-        return [signer_among(uri, keys, passphrase=_passphrase) for uri in uris]
-    return [signer for signer in (_opened_if_trusted(uri, keys) for uri in chosen) if signer is not None]
-
-
-def _opened_if_trusted(uri: str, keys: Sequence[Key]) -> Signer | None:
-    """Open one of the keys found in the folder; those of past rotations are passed over."""
-    from flagseal.model.errors import SnapshotError
-
-    try:
-        return signer_among(uri, keys, passphrase=_passphrase)
-    except SnapshotError as error:
-        if error.code == "KeyNotTrusted":
-            return None
-        raise
-
-
-def _offline_keys(trusted: Trusted) -> tuple[Key, ...]:
-    root = trusted.root
-    ids = sorted({*root.roles["root"].keyids, *root.roles["targets"].keyids})
-    return tuple(root.get_key(keyid) for keyid in ids)
-
-
 def _generated(role: RotatedRole, folder: DataFolder, trusted: Trusted) -> tuple[Signer, ...]:
     """Generate as many keys as the role has now; those of a rotation that was cut off are taken up again."""
     if role == "online":
-        return (_made(folder.next_online_key),)
+        return (made_at(folder.next_online_key),)
     version = trusted.root.version + 1
     count = len(trusted.root.roles[role].keyids)
-    return tuple(_made(folder.offline_keys / f"{role}-{version}-{number}.pem") for number in range(1, count + 1))
+    return tuple(made_at(folder.offline_keys / f"{role}-{version}-{number}.pem") for number in range(1, count + 1))
 
 
-def _made(path: Path) -> Signer:
-    return load_signer(str(path), passphrase=_passphrase) if path.is_file() else generate(path)
+trust_command.add_command(revoke_command)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from securesystemslib.signer import Signer
     from tuf.api.metadata import TargetFile
 
+    from flagseal.approval.trust import Trust
     from flagseal.history import Build, HistoryEntry
     from flagseal.model.document import Document
     from flagseal.snapshot.compose import Draft
@@ -107,6 +108,12 @@ class Publisher:
         self._lifetimes = lifetimes or Lifetimes()
         self._live: Live | None = None
         self._lock = Lock()
+
+    @property
+    def trust(self) -> Trust | None:
+        """What the offline keys said when the store was looked at last; None before the first look."""
+        live = self._live
+        return None if live is None else live.trusted.trust
 
     def load(self) -> Content | None:
         """Read back what is published, verified as a client would: where a restarted builder goes on from.

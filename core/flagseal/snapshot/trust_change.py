@@ -7,13 +7,16 @@ build changes although no document does, and everybody replays from there.
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from flagseal.approval.trust import Attestor
 from flagseal.emergency import take
 from flagseal.history import build, replay
-from flagseal.model.errors import SnapshotError
+from flagseal.model.errors import ApprovalError, SnapshotError, UsageError
 from flagseal.snapshot.ceremony import put_targets, put_trust, trusted
-from flagseal.snapshot.content import head_at, history_entries
+from flagseal.snapshot.content import genesis_documents, head_at, history_entries
+from flagseal.snapshot.keys import same_key
 from flagseal.snapshot.marks import Mark
 from flagseal.snapshot.published import ChainFiles, read_live
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from securesystemslib.signer import Signer
+    from securesystemslib.signer import Key, Signer
 
     from flagseal.approval.trust import Trust
     from flagseal.history import Build, Head
@@ -43,7 +46,8 @@ def set_trust(store: Store, root: bytes, trust: Trust, *, signers: Sequence[Sign
 
     Raises:
         SnapshotError: Genesis would move back (``GenesisMovesBack``) or to a state that was not accepted or still
-            waits (``GenesisUnknown``, ``GenesisWaits``); the trust is another repository's or environment's
+            waits (``GenesisUnknown``, ``GenesisWaits``); an attestor would be taken out on whom the published history
+            rests (``HistoryNeedsKey``); the trust is another repository's or environment's
             (``OtherRepository``); keys that are needed were not given (``SignaturesMissing``); the store fails.
     """
     was = trusted(store, root)
@@ -55,21 +59,63 @@ def set_trust(store: Store, root: bytes, trust: Trust, *, signers: Sequence[Sign
             code="OtherRepository",
             remedy="Found a repository of its own: `flagseal trust init`.",
         )
-    if trust.genesis != old.genesis:
-        if trust.genesis.sequence <= old.genesis.sequence:
-            raise SnapshotError(
-                f"genesis would move from sequence {old.genesis.sequence} to {trust.genesis.sequence}",
-                code="GenesisMovesBack",
-                remedy="Genesis may only move forward, to a state that was accepted since.",
-            )
+    if trust.genesis != old.genesis and trust.genesis.sequence <= old.genesis.sequence:
+        raise SnapshotError(
+            f"genesis would move from sequence {old.genesis.sequence} to {trust.genesis.sequence}",
+            code="GenesisMovesBack",
+            remedy="Genesis may only move forward, to a state that was accepted since.",
+        )
+    if (trust.genesis, trust.attestors) != (old.genesis, old.attestors):
         live = read_live(store, root, Mark(), now=now)
         if live.chain is not None and live.content is not None:
             reader = ChainFiles(live.chain, lambda name: stored.data if (stored := store.get(name)) else None)
-            _new_beginning(reader, live.content, trust, now)
+            _require_holding(reader, live.content, trust, now)
     targets = deepcopy(was.targets)
     put_trust(store, targets, trust)
     put_targets(store, targets, was.root, signers, now)
     return trusted(store, root)
+
+
+def without_attestor(trust: Trust, keyid: str, until: int, replacement: Key | None = None) -> Trust:
+    """Take an attestor's key out, for everything after a statement.
+
+    Args:
+        trust: As it is.
+        keyid: The key's id.
+        until: The last sequence for which it counts: what people and the key approved before goes on holding.
+        replacement: A key that counts from now on.
+
+    Raises:
+        UsageError: ``UnknownKey``: no attestor has it. ``KeyTwice``: the replacement is an attestor's already.
+    """
+    if keyid not in {it.key.keyid for it in trust.attestors}:
+        raise UsageError(
+            f"{keyid}: is no attestor’s key", code="UnknownKey", remedy="`flagseal trust show` lists them."
+        )
+    changed = tuple(replace(it, until=until) if it.key.keyid == keyid else it for it in trust.attestors)
+    if replacement is not None:
+        if any(same_key(replacement, it.key) or replacement.keyid == it.key.keyid for it in changed):
+            raise UsageError(
+                f"{replacement.keyid}: is an attestor’s key already", code="KeyTwice", remedy="Make a fresh one."
+            )
+        changed = (*changed, Attestor(replacement))
+    return replace(trust, attestors=changed)
+
+
+def _require_holding(files: Files, content: Content, trust: Trust, now: datetime) -> None:
+    """Refuse a trust under which what is published would not hold: every client would refuse it whole."""
+    if trust.genesis != content.trust.genesis:
+        _new_beginning(files, content, trust, now)
+        return
+    try:
+        replay(trust, genesis_documents(files), history_entries(files, trust.genesis.sequence, content.head.sequence))
+    except ApprovalError as error:
+        raise SnapshotError(
+            f"the published history would not hold any more: {error.message}",
+            code="HistoryNeedsKey",
+            remedy="Undo what must not stay by a change that people approve, and let the key count up to the newest"
+            " statement that rests on it; or move genesis past that.",
+        ) from error
 
 
 def rebased(files: Files, content: Content, trust: Trust, now: datetime) -> tuple[tuple[Document, ...], Build]:
