@@ -76,6 +76,28 @@ def override(
     return parse_claim("EmergencyOverride", namespace, name, spec)
 
 
+def freeze(
+    *namespaces: str,
+    name: str = "hold-it",
+    until: datetime | None = MONDAY + timedelta(hours=2),
+    **changes: Any,  # noqa: ANN401 (any part of a spec)
+) -> Claim:
+    """Claim a freeze of namespaces; of all if none is named."""
+    spec = {
+        "namespaces": list(namespaces) or None,
+        "environment": "production",
+        "incident": "INC-7",
+        "reason": "Nobody knows yet.",
+        "until": None if until is None else written(until),
+    } | changes
+    return parse_claim("FlagFreeze", None, name, {key: value for key, value in spec.items() if value is not None})
+
+
+def thaw(name: str = "hold-it", *, by_name: str = "over") -> Claim:
+    """Claim that a freeze is over."""
+    return freeze(name=by_name, until=None, ends=name)
+
+
 def ending(name: str = "stop-it", *, by_name: str = "over", **changes: Any) -> Claim:  # noqa: ANN401 (any part of a spec)
     """Claim that a rollback is over."""
     return override(name=by_name, until=None, **{"action": None, "ends": name, **changes})

@@ -113,11 +113,6 @@ def test_one_incident_cannot_hold_a_flag_for_ever(company: World) -> None:
     assert refusals(company, other) == [None]
 
 
-def test_a_freeze_is_refused_by_name(company: World) -> None:
-    """What this version cannot do, it says."""
-    assert refusals(company, signed(override(action="freeze"))) == ["Unsupported"]
-
-
 def test_a_proof_counts_once(company: World) -> None:
     """After its end the same claim has no effect, whatever proof comes along."""
     offer = signed(override())

@@ -1,12 +1,13 @@
-"""Break-glass: a flag goes to its safe variant for everyone, for a limited time, on one person's proven word.
+"""Break-glass, for a limited time, on one person's proven word: safe variants for everyone, or everything as it is.
 
 Pure: claims, proofs, keys and instants come in, values go out. Publisher and clients call the same functions.
 """
 
 from flagseal.emergency.claim import Claim, parse_claim
-from flagseal.emergency.ledger import EMPTY, Emergencies, Offer, Outcome, Standing, require_holding, take
+from flagseal.emergency.ledger import EMPTY, Emergencies, Frozen, Offer, Outcome, Standing, require_holding, take
 from flagseal.emergency.proof import EMERGENCY_NAMESPACE, RECEIPT_TYPE, Proof, Receipt, payload_of
 from flagseal.emergency.receipting import issue
+from flagseal.emergency.scope import Scope
 from flagseal.emergency.verifying import LATEST_PROOF, LONGEST, Proven, foresee, verify
 
 __all__ = [
@@ -17,11 +18,13 @@ __all__ = [
     "RECEIPT_TYPE",
     "Claim",
     "Emergencies",
+    "Frozen",
     "Offer",
     "Outcome",
     "Proof",
     "Proven",
     "Receipt",
+    "Scope",
     "Standing",
     "foresee",
     "issue",

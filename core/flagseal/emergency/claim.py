@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from flagseal.emergency.scope import Scope
 from flagseal.model.canonical import canonical_json, sha256_digest
 from flagseal.model.errors import ApprovalError
 from flagseal.model.instants import parse_instant
@@ -43,6 +44,7 @@ class Claim:
         action: ``rollback`` or ``freeze``; None where it ends another.
         until: When it ends by itself; None where it ends another.
         ends: Name of the one of the same kind (and namespace) that it ends.
+        namespaces: Those that a freeze names; None for all.
     """
 
     kind: str
@@ -56,6 +58,17 @@ class Claim:
     action: str | None
     until: datetime | None
     ends: str | None
+    namespaces: frozenset[str] | None = None
+
+    @property
+    def freezes(self) -> Scope | None:
+        """What it holds still; None for a rollback, and for one that only ends another."""
+        return Scope(self.namespaces, self.flag) if self.action == "freeze" and self.ends is None else None
+
+    @property
+    def rolls_back(self) -> str | None:
+        """The flag (``namespace/name``) that it rolls back; None for all others."""
+        return self.flag if self.action == "rollback" and self.ends is None else None
 
     @property
     def digest(self) -> str:
@@ -103,7 +116,7 @@ def parse_claim(kind: str, namespace: str | None, name: str, spec: Json) -> Clai
         _refuse(title, f"can do nothing but {' or '.join(OVERRIDE_ACTIONS)}")
     if ends is None and action is None:
         _refuse(title, "names no action")
-    _namespaces(title, spec)
+    namespaces = _namespaces(title, spec)
     return Claim(
         kind,
         namespace,
@@ -116,16 +129,17 @@ def parse_claim(kind: str, namespace: str | None, name: str, spec: Json) -> Clai
         None if action is None else str(action),
         None if until is None else _instant(title, until),
         None if ends is None else _label(title, "ends", ends),
+        namespaces,
     )
 
 
-def _namespaces(title: str, spec: dict[str, Json]) -> None:
-    if "namespaces" in spec:
-        named = spec["namespaces"]
-        if not isinstance(named, list) or not named:
-            _refuse(title, "names no namespaces")
-        for one in named:
-            _label(title, "namespaces", one)
+def _namespaces(title: str, spec: dict[str, Json]) -> frozenset[str] | None:
+    if "namespaces" not in spec:
+        return None
+    named = spec["namespaces"]
+    if not isinstance(named, list) or not named:
+        _refuse(title, "names no namespaces")
+    return frozenset(_label(title, "namespaces", one) for one in named)
 
 
 def _label(title: str, field: str, value: Json) -> str:
@@ -151,5 +165,5 @@ def _refuse(title: str, reason: str) -> NoReturn:
     raise ApprovalError(
         f"{title[:200]} {reason}.",
         code="ClaimMalformed",
-        remedy="Write it as `flagseal override` does, or as kubectl explain says.",
+        remedy="Write it as `flagseal override` or `flagseal freeze` does, or as kubectl explain says.",
     )

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from flagseal.emergency.claim import FREEZE, Claim, parse_claim
+from flagseal.emergency.claim import Claim, parse_claim
 from flagseal.emergency.proof import Proof
+from flagseal.emergency.scope import joined, length
 from flagseal.emergency.verifying import LONGEST, verify
 from flagseal.model.errors import ApprovalError
 from flagseal.model.instants import parse_instant
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from flagseal.approval.trust import Trust
+    from flagseal.emergency.scope import Span
     from flagseal.model.canonical import Json
     from flagseal.model.policies import Organisation
 
@@ -52,6 +54,7 @@ class Standing:
         person: Who made it.
         since: From when it holds.
         until: When it ends, or ended: by itself, or early by another claim.
+        by_itself: When it ends by itself.
         kept_until: Until when dropping it would change what holds.
     """
 
@@ -61,7 +64,13 @@ class Standing:
     person: str
     since: datetime
     until: datetime
+    by_itself: datetime
     kept_until: datetime
+
+    @property
+    def span(self) -> Span:
+        """From when until when it holds."""
+        return self.since, self.until
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -120,7 +129,24 @@ class Emergencies:
 
     def rolled_back(self, now: datetime) -> dict[str, str]:
         """Give the flags that serve their safe variant at an instant, with the incident."""
-        return {it.claim.flag: it.claim.incident for it in self.holding(now) if it.claim.flag is not None}
+        return {flag: it.claim.incident for it in self.holding(now) if (flag := it.claim.rolls_back) is not None}
+
+    def freezing(self, now: datetime) -> tuple[Standing, ...]:
+        """Give the freezes in force at an instant."""
+        return tuple(it for it in self.holding(now) if it.claim.freezes is not None)
+
+    def frozen(self, flag: str, now: datetime) -> Frozen | None:
+        """Say since when a flag (``namespace/name``) is held at an instant; None if it is not.
+
+        Freezes that overlap are one: what the first holds stays held. Where one only begins as another ends, what
+        waited takes effect between them.
+        """
+        covering = [it for it in self.standings if (scope := it.claim.freezes) is not None and scope.covers(flag)]
+        held = next((span for span in joined(it.span for it in covering) if span[0] <= now < span[1]), None)
+        if held is None:
+            return None
+        newest = max((it for it in covering if it.holds(now)), key=lambda it: (it.until, it.claim.title))
+        return Frozen(held[0], held[1], newest)
 
     def next_change(self, now: datetime) -> datetime | None:
         """Give the next instant at which something begins or ends; None if there is none."""
@@ -134,6 +160,21 @@ class Emergencies:
     def body(self, kind: str) -> list[Json]:
         """Give those of a kind as ``head.json`` lists them."""
         return [it.body() for it in self.standings if it.claim.kind == kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """How long a flag is held.
+
+    Attributes:
+        since: From when, without a gap.
+        until: When that ends, by what is known now.
+        by: The freeze that ends last.
+    """
+
+    since: datetime
+    until: datetime
+    by: Standing
 
 
 EMPTY: Final = Emergencies()
@@ -191,7 +232,7 @@ def require_holding(
 
     Raises:
         ApprovalError: What :func:`verify` says, ``EmergencyMalformed``, ``FromTheFuture``, ``TooMany``,
-            ``TooLongTogether``, ``NothingToEnd``, ``Unsupported``.
+            ``TooLongTogether``, ``NothingToEnd``.
     """
     standings: list[Standing] = []
     for entry in listed:
@@ -202,7 +243,7 @@ def require_holding(
         if any(it.identity == own.identity for it in standings):
             raise ApprovalError(f"{own.claim.title}: is listed twice.", code="EmergencyMalformed")
         standings.append(own)
-    return Emergencies(tuple(_ended(standings)))
+    return Emergencies(_ended(standings))
 
 
 def missing(
@@ -219,7 +260,10 @@ def _standing(recorded: Recorded, organisation: Organisation, trust: Trust, stan
     claim, proof, taken_at = recorded
     proven = verify(claim, proof, organisation, trust, taken_at=taken_at)
     assert proof is not None  # noqa: S101 (verify refuses it)
-    own = Standing(claim, proof, taken_at, proven.person, proven.since, proven.until, kept_until=proven.until)
+    # A freeze holds what was there when it was seen: what took effect while it was on its way is not undone.
+    since = proven.since if claim.freezes is None else max(proven.since, taken_at)
+    until = max(since, proven.until)
+    own = Standing(claim, proof, taken_at, proven.person, since, until, by_itself=until, kept_until=until)
     _require_room(own, standings)
     return own
 
@@ -236,44 +280,37 @@ def _checked(records: Iterable[Recorded], organisation: Organisation, trust: Tru
 def _require_room(own: Standing, standings: Sequence[Standing]) -> None:
     """Refuse what is not possible beside all that was taken before."""
     claim = own.claim
-    if claim.kind == FREEZE or claim.action == "freeze":
-        raise ApprovalError(
-            f"{claim.title}: this version holds nothing back; it only rolls back.",
-            code="Unsupported",
-            remedy="Roll the flags back with EmergencyOverride, or leave the changes unapproved.",
-        )
     if claim.ends is not None:
         if not any(_is_ended_by(it, own) for it in standings):
+            of = "" if claim.flag is None else " of this flag"
             raise ApprovalError(
-                f"{claim.title}: there is no {claim.kind} {claim.ends} of this flag in force to be ended.",
+                f"{claim.title}: there is no {claim.kind} {claim.ends}{of} in force to be ended.",
                 code="NothingToEnd",
                 remedy="Name one that is.",
             )
         return
     if sum(it.kept_until > own.taken_at for it in standings) >= MOST_HOLDING:
         raise ApprovalError(f"{claim.title}: {MOST_HOLDING} are in force already.", code="TooMany")
-    taken = _together([*standings, own], claim)
-    if taken > LONGEST:
+    beside = [it for it in _ended([*standings, own]) if it.claim.ends is None]
+    if claim.flag is not None:
+        alike = [it for it in beside if (it.claim.flag, it.claim.incident) == (claim.flag, claim.incident)]
+        _require_short(claim, f"the others of {claim.flag} and {claim.incident}", length(it.span for it in alike))
+    if (scope := claim.freezes) is not None:
+        meeting = [it for it in beside if it.claim.freezes is not None and scope.meets(it.claim.freezes)]
+        same = [it.span for it in meeting if it.claim.incident == claim.incident]
+        _require_short(claim, f"the other freezes of {scope} for {claim.incident}", length(same))
+        around = [span for span in joined(it.span for it in meeting) if span[0] <= own.since < span[1]]
+        _require_short(claim, "the freezes that it overlaps", length(around))
+
+
+def _require_short(claim: Claim, others: str, together: timedelta) -> None:
+    if together > LONGEST:
         raise ApprovalError(
-            f"{claim.title}: together with the others of {claim.flag} and {claim.incident} it would hold for"
-            f" {taken}, more than {LONGEST // timedelta(hours=1)} hours.",
+            f"{claim.title}: together with {others} it would hold for {together}, more than"
+            f" {LONGEST // timedelta(hours=1)} hours.",
             code="TooLongTogether",
-            remedy="What must stay off for longer is changed in git.",
+            remedy="What must stay as it is, or off, for longer is changed in git.",
         )
-
-
-def _together(standings: Iterable[Standing], claim: Claim) -> timedelta:
-    """Add up how long a flag is overridden for an incident; what overlaps counts once."""
-    spans = sorted(
-        (it.since, it.until)
-        for it in _ended(standings)
-        if it.claim.ends is None and (it.claim.flag, it.claim.incident) == (claim.flag, claim.incident)
-    )
-    total, reached = timedelta(), datetime.fromtimestamp(0, UTC)
-    for since, until in spans:
-        total += max(until - max(since, reached), timedelta())
-        reached = max(reached, until)
-    return total
 
 
 def _is_ended_by(standing: Standing, ender: Standing) -> bool:
@@ -282,16 +319,41 @@ def _is_ended_by(standing: Standing, ender: Standing) -> bool:
     return same and one.ends is None
 
 
-def _ended(standings: Iterable[Standing]) -> Iterator[Standing]:
-    """Let each end where another ends it, and keep the others as long as what they end."""
+def _ended(standings: Iterable[Standing]) -> tuple[Standing, ...]:
+    """Let each end where another ends it, and keep each as long as it makes a difference."""
     everything = tuple(standings)
-    for standing in everything:
-        if standing.claim.ends is not None:
-            kept = max((it.kept_until for it in everything if _is_ended_by(it, standing)), default=standing.kept_until)
-            yield replace(standing, kept_until=kept)
-            continue
-        enders = [it.since for it in everything if _is_ended_by(standing, it)]
-        yield replace(standing, until=max(standing.since, min([standing.kept_until, *enders])))
+    ends = [replace(it, until=_end_of(it, everything), kept_until=it.by_itself) for it in everything]
+    kept = [replace(it, kept_until=_kept_until(it, ends)) for it in ends]
+    return tuple(
+        it
+        if it.claim.ends is None
+        else replace(it, kept_until=max((of.kept_until for of in kept if _is_ended_by(of, it)), default=it.by_itself))
+        for it in kept
+    )
+
+
+def _end_of(standing: Standing, everything: Iterable[Standing]) -> datetime:
+    enders = [it.since for it in everything if _is_ended_by(standing, it)]
+    return max(standing.since, min([standing.by_itself, *enders]))
+
+
+def _kept_until(standing: Standing, everything: Sequence[Standing]) -> datetime:
+    """Keep a freeze for as long as others go on from it: it says what they hold."""
+    if standing.claim.freezes is None:
+        return standing.kept_until
+    chain, more = [standing], [standing]
+    while more:
+        more = [it for it in everything if it not in chain and any(_goes_on(it, of) for of in more)]
+        chain += more
+    return max(it.kept_until for it in chain)
+
+
+def _goes_on(standing: Standing, of: Standing) -> bool:
+    """Tell whether a freeze goes on from another for some flag."""
+    own, other = standing.claim.freezes, of.claim.freezes
+    if own is None or other is None or not own.meets(other):
+        return False
+    return of.since <= standing.since < of.until < standing.until
 
 
 def _pruned(standings: Iterable[Standing], now: datetime) -> Iterator[Standing]:

@@ -198,6 +198,11 @@ class Catalogue:
                 waiting.append(subject_of("FlagDefinition", *flag.split("/")))
         return frozenset(found)
 
+    def may_depend_on_time(self, flag: str) -> bool:
+        """Tell whether a schedule or an entitlement may decide about a flag; too often rather than too seldom."""
+        references = self.references(flag)
+        return bool(references.entitled or references.flags) or _may_be_timed(self._documents["FlagDefinition"][flag])
+
     def fingerprint(self, flag: str) -> tuple[str, ...]:
         """Give the digests of everything that a flag's compiled form is made from."""
         digests: set[str] = set()
@@ -239,6 +244,15 @@ def _find_references(document: Document) -> References:
     found = References(frozenset(segments), frozenset(flags), entitled)
     return found if found != _NO_REFERENCES else _NO_REFERENCES
 
+
+def _find_time(document: Document) -> bool:
+    return any(word in document.canonical for word in _TIMED_WORDS)
+
+
+_TIMED_WORDS: Final = (b'"ramp"', b'"from"', b'"until"')
+"""One of these keys stands in every flag and binding with a schedule of its own."""
+
+_may_be_timed: Final = _kept("_may_be_timed", _find_time)
 
 _REFERRING_WORDS: Final = (b'"requires"', b'"segment"', b'"entitled"')
 """One of these keys stands in every flag that refers to something; nearly all others need not be parsed to know it."""

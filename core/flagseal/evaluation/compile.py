@@ -6,12 +6,13 @@ from, so a change costs what it changes.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from flagseal.evaluation.codegen.program import DEEPEST_TARGETING, nesting
 from flagseal.evaluation.emit import targeting_of
+from flagseal.evaluation.moment import at_instant
 from flagseal.evaluation.resolve import resolve_flag
 from flagseal.model.canonical import canonical_json, sha256_digest
 from flagseal.model.document import subject_of
@@ -28,8 +29,33 @@ if TYPE_CHECKING:
 _BYTES_KEPT: Final = 128 * 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How a flag is compiled that a freeze holds back.
+
+    Attributes:
+        catalogue: All definitions as they were; where the flag is not among them, it is not served.
+        instant: At which its schedules are held, unix seconds; None if it has none.
+        approval: The id of the statement by which it was in effect; None where there was none.
+        incident: For which it is held.
+    """
+
+    catalogue: Catalogue
+    instant: int | None
+    approval: str | None
+    incident: str
+
+    def mark(self, flag: str) -> tuple[object, ...]:
+        """Give what the compiled flag is made from; equal only where that is."""
+        return self.catalogue.fingerprint(flag), self.instant, self.approval, self.incident
+
+
 def compile_flag(
-    resolved: ResolvedFlag, definition: FlagDefinition, approval: str | None, incident: str | None = None
+    resolved: ResolvedFlag,
+    definition: FlagDefinition,
+    approval: str | None,
+    incident: str | None = None,
+    frozen: str | None = None,
 ) -> dict[str, Json]:
     """Write one flag of a flagd document.
 
@@ -38,6 +64,7 @@ def compile_flag(
         definition: What it was resolved from: its governance fields go into the metadata.
         approval: The id of the statement that approved it.
         incident: For which it is rolled back; None if it is not.
+        frozen: The incident for which a change of it is held back; None if none is.
 
     Raises:
         CompileError: A prerequisite has no form inside another flag, or the targeting is nested too deeply.
@@ -57,6 +84,8 @@ def compile_flag(
         metadata["approval"] = approval
     if incident is not None:
         metadata["breakGlass"] = incident
+    if frozen is not None:
+        metadata["frozen"] = frozen
     flag: dict[str, Json] = {
         "state": "ENABLED",
         "variants": dict(resolved.variants),
@@ -79,6 +108,7 @@ def compile_namespace(
     bucketing: str,
     approvals: Mapping[str, str],
     rolled_back: Mapping[str, str] = MappingProxyType({}),
+    held: Mapping[str, Held] = MappingProxyType({}),
 ) -> bytes:
     """Write the flagd document of a namespace in an environment.
 
@@ -90,22 +120,26 @@ def compile_namespace(
         approvals: The id of the statement that approved each subject, as far as there is one.
         rolled_back: Flags (``namespace/name``) that serve their safe variant to everyone, with the incident. What asks
             for one of them as a prerequisite is not touched: name it too if it is meant.
+        held: Flags (``namespace/name``) that are compiled as they were.
 
     Raises:
         CompileError: A flag has no meaning there.
     """
     parts: dict[str, bytes] = {}
-    for reference in catalogue.namespaces.get(namespace, ()):
-        definition = catalogue.flags[reference]
-        if environment in definition.environments:
-            approval = approvals.get(subject_of("FlagDefinition", *reference.split("/")))
+    own = {reference for reference in held if reference.startswith(f"{namespace}/")}
+    for reference in sorted(own.union(catalogue.namespaces.get(namespace, ()))):
+        hold = held.get(reference)
+        definition = (catalogue if hold is None else hold.catalogue).flags.get(reference)
+        if definition is not None and environment in definition.environments:
             if definition.key in parts:
                 raise CompileError(
                     f"{reference}, {environment}: another flag has the key {definition.key!r}",
                     code="Contradiction",
                     remedy="Give each flag a key of its own.",
                 )
-            parts[definition.key] = _part(catalogue, definition, environment, approval, rolled_back.get(reference))
+            if hold is None:
+                hold = Held(catalogue, None, approvals.get(subject_of("FlagDefinition", *reference.split("/"))), "")
+            parts[definition.key] = _part(definition, environment, hold, rolled_back.get(reference))
     flags = b",".join(parts[key] for key in sorted(parts, key=lambda key: key.encode("utf-16-be")))
     metadata: dict[str, Json] = {"flagSetId": namespace, "environment": environment, "bucketing": bucketing}
     metadata["version"] = sha256_digest(_document(flags, metadata))
@@ -132,15 +166,16 @@ def _document(flags: bytes, metadata: Mapping[str, Json]) -> bytes:
     return b'{"flags":{' + flags + b'},"metadata":' + canonical_json(metadata) + b"}"
 
 
-def _part(
-    catalogue: Catalogue, definition: FlagDefinition, environment: str, approval: str | None, incident: str | None
-) -> bytes:
+def _part(definition: FlagDefinition, environment: str, hold: Held, incident: str | None) -> bytes:
     """Write one flag with its key, from memory where all it is made from is as it was."""
-    key = (catalogue.fingerprint(definition.reference), definition.reference, environment, approval, incident)
+    key = (definition.reference, environment, incident, *hold.mark(definition.reference))
     part = _memory.get(key)
     if part is None:
         meant = definition if incident is None else switched_off(definition, environment)
-        flag = compile_flag(resolve_flag(meant, environment, catalogue), meant, approval, incident)
+        resolved = resolve_flag(meant, environment, hold.catalogue)
+        if hold.instant is not None:
+            resolved = at_instant(resolved, hold.instant, grants_end=True)
+        flag = compile_flag(resolved, meant, hold.approval, incident, hold.incident or None)
         part = canonical_json(definition.key) + b":" + canonical_json(flag)
         _memory.keep(key, part)
     return part

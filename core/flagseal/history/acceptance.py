@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from flagseal.approval.evidence import gather
 from flagseal.history.bundle import HistoryEntry
 from flagseal.history.head import Head
-from flagseal.history.waiting import Change, settle
+from flagseal.history.waiting import Change, remembered, settle
 from flagseal.history.wholeness import require_compiling, require_policies
 from flagseal.model.errors import ApprovalError, FlagsealError, InvalidDocuments
 from flagseal.model.loader import parse_body
@@ -326,4 +326,4 @@ def _successor(head: Head, judged: _Judged, clock: datetime) -> Head:
             code="PolicyMayNotWait",
             remedy="Commit the change of policies apart from the change of flags.",
         )
-    return replace(successor, pending=pending)
+    return replace(successor, pending=pending, recent=remembered(change, policies.environments, pending))

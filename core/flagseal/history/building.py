@@ -14,7 +14,8 @@ from flagseal.emergency.ledger import EMPTY
 from flagseal.evaluation.compile import compile_namespace
 from flagseal.history.access import access_for
 from flagseal.history.bundle import write_instant
-from flagseal.history.overriding import overridden
+from flagseal.history.freezing import held_back
+from flagseal.history.overriding import Serving, overridden
 from flagseal.model.canonical import canonical_json
 from flagseal.model.document import split_subject
 from flagseal.model.errors import ApprovalError
@@ -46,18 +47,20 @@ class Basis:
         approvals: The approvals by which they are.
         bucketing: The environment's.
         access: The AccessPolicy, if there is one.
-        sources: By namespace, the subjects its flags were compiled from, sorted.
+        sources: By namespace, the documents its flags were compiled from, sorted by subject.
         pending: By namespace, what waits there, as its provenance says it.
         rolled_back: The flags that serve their safe variant to everyone, with the incident.
+        serving: What each flag is served from: what is in effect, but for what a freeze holds back.
     """
 
     state: State
     approvals: Mapping[str, str]
     bucketing: str
     access: Document | None
-    sources: Mapping[str, tuple[str, ...]]
+    sources: Mapping[str, tuple[Document, ...]]
     pending: Mapping[str, Json]
     rolled_back: Mapping[str, str]
+    serving: Serving
 
 
 @dataclass(frozen=True)
@@ -125,16 +128,18 @@ def build(
             return before
     state = head.effective(environment, as_of)
     approvals = head.effective_approvals(environment, as_of)
-    rolled_back = overridden(state, environment, emergencies.rolled_back(as_of))
-    stale = None if before is None else _stale(before.basis, state, approvals, rolled_back)
+    serving = Serving(environment, state, held_back(head, environment, as_of, emergencies))
+    rolled_back = overridden(serving, emergencies.rolled_back(as_of))
+    stale = None if before is None else _stale(before.basis, serving, approvals, rolled_back)
     basis = Basis(
         state=state,
         approvals=approvals,
         bucketing=environments[environment].bucketing,
         access=next((it for it in head.policies.documents.values() if it.kind == "AccessPolicy"), None),
-        sources=_sources(state, environment, before.basis.sources if before else {}, stale),
+        sources=_sources(serving, before.basis.sources if before else {}, stale),
         pending=_pending(head, environment, as_of, state),
         rolled_back=rolled_back,
+        serving=serving,
     )
     files = {
         path: data
@@ -145,8 +150,11 @@ def build(
     return Build(environment, as_of, head, files, basis, emergencies)
 
 
-def _stale(before: Basis, state: State, approvals: Mapping[str, str], rolled_back: Mapping[str, str]) -> frozenset[str]:
+def _stale(
+    before: Basis, serving: Serving, approvals: Mapping[str, str], rolled_back: Mapping[str, str]
+) -> frozenset[str]:
     """Name the namespaces of which some flag is made from something else than before."""
+    state = serving.state
     changed = set(changed_subjects(before.state, state)) if before.state is not state else set()
     if before.approvals is not approvals:
         known, among = before.approvals, may_differ(before.state, state)
@@ -154,21 +162,29 @@ def _stale(before: Basis, state: State, approvals: Mapping[str, str], rolled_bac
         changed |= {it for it in (approvals if among is None else among) if known.get(it) != approvals.get(it)}
     flags = reached(changed, before.state, state)
     flags |= {flag for flag, _ in before.rolled_back.items() ^ rolled_back.items()}
+    flags |= {flag for flag, _ in _marks(before.serving) ^ _marks(serving)}
     return frozenset(_namespace(flag) for flag in flags)
 
 
+def _marks(serving: Serving) -> set[tuple[str, tuple[object, ...]]]:
+    return {(flag, hold.held.mark(flag)) for flag, hold in serving.holds.items()}
+
+
 def _sources(
-    state: State, environment: str, known: Mapping[str, tuple[str, ...]], stale: frozenset[str] | None
-) -> dict[str, tuple[str, ...]]:
+    serving: Serving, known: Mapping[str, tuple[Document, ...]], stale: frozenset[str] | None
+) -> dict[str, tuple[Document, ...]]:
     """Name what each namespace with a flag in the environment is compiled from, anew where it may have changed."""
-    found: dict[str, set[str]] = {}
-    for namespace in state.catalogue.namespaces if stale is None else stale:
-        for flag in state.catalogue.namespaces.get(namespace, ()):
-            resolved = state.resolve(flag, environment)
+    found: dict[str, dict[tuple[str, str], Document]] = {}
+    for namespace in serving.namespaces() if stale is None else stale:
+        for flag in serving.flags(namespace):
+            state = serving.state_of(flag)
+            resolved = state.resolve(flag, serving.environment)
             if resolved is not None:
-                found.setdefault(namespace, set()).update((flag_subject(flag), *resolved.dependencies))
+                documents = [state[subject] for subject in (flag_subject(flag), *resolved.dependencies)]
+                found.setdefault(namespace, {}).update({(it.subject, it.digest): it for it in documents})
     kept = {} if stale is None else {name: entry for name, entry in known.items() if name not in stale}
-    return dict(sorted((kept | {name: tuple(sorted(subjects)) for name, subjects in found.items()}).items()))
+    fresh = {name: tuple(documents[key] for key in sorted(documents)) for name, documents in found.items()}
+    return dict(sorted((kept | fresh).items()))
 
 
 def _pending(head: Head, environment: str, as_of: datetime, state: State) -> dict[str, Json]:
@@ -210,6 +226,7 @@ def _namespace_files(
             bucketing=basis.bucketing,
             approvals=basis.approvals,
             rolled_back=basis.rolled_back,
+            held={flag: hold.held for flag, hold in basis.serving.holds.items()},
         )
     if not fresh and known.pending.get(namespace) == basis.pending.get(namespace):
         files[names[PROVENANCE]] = old[names[PROVENANCE]]
@@ -225,7 +242,7 @@ def _namespace_files(
 
 def _provenance(basis: Basis, namespace: str) -> bytes:
     """Write the documents a namespace was compiled from, each in its canonical form, and what waits there."""
-    documents = b",".join(basis.state[subject].canonical for subject in basis.sources[namespace])
+    documents = b",".join(document.canonical for document in basis.sources[namespace])
     pending = canonical_json(basis.pending.get(namespace, []))
     return b'{"documents":[' + documents + b'],"pending":' + pending + b"}\n"
 

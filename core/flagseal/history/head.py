@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -21,16 +21,19 @@ if TYPE_CHECKING:
     from flagseal.model.document import Document
     from flagseal.model.policies import PolicySet
 
+REMEMBERED = timedelta(hours=24)
+"""How long a head remembers what took effect: as long as a freeze may hold it back (docs/adr/0115)."""
+
 BEGINNING = datetime.fromtimestamp(0, UTC)
 """When a genesis counts as accepted: before everything, and the same for everybody."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """Say that a statement is accepted, and not in effect yet in one environment.
+    """Say when an accepted statement takes effect in one environment, or did, and what is in effect before.
 
     Attributes:
-        environment: Where it waits.
+        environment: Where.
         sequence: Of the statement.
         effective_from: The instant from which it is in effect.
         before: What is in effect until then for its subjects; None where there is nothing.
@@ -61,6 +64,7 @@ class Head:
         pending: What waits, in the order of sequence and environment.
         accepted_at: When the last statement was accepted, by the clock of who accepted it.
         statement: Id of the last accepted statement; None at genesis.
+        recent: What took effect in the :data:`REMEMBERED` time before the last acceptance, in that order.
         policies: Those in force: the accepted ones.
     """
 
@@ -74,6 +78,7 @@ class Head:
     pending: tuple[Pending, ...]
     accepted_at: datetime
     statement: str | None
+    recent: tuple[Pending, ...] = field(default=(), kw_only=True)
     policies: PolicySet = field(compare=False, repr=False)
     _effective: dict[tuple[str, frozenset[int]], State] = field(default_factory=dict, compare=False, repr=False)
 
@@ -84,16 +89,17 @@ class Head:
             entry for entry in self.pending if entry.environment == environment and entry.effective_from > clock
         )
 
+    def since(self, environment: str, instant: datetime) -> tuple[Pending, ...]:
+        """Give what takes effect after an instant, or took since; no longer ago than :data:`REMEMBERED`."""
+        return tuple(
+            entry
+            for entry in (*self.recent, *self.pending)
+            if entry.environment == environment and entry.effective_from > instant
+        )
+
     def effective(self, environment: str, now: datetime) -> State:
         """Give what is in effect in an environment at an instant: the accepted documents, but for what waits."""
-        waiting = self.waiting(environment, now)
-        if not waiting:
-            return self.documents
-        key = environment, frozenset(entry.sequence for entry in waiting)
-        if key not in self._effective:
-            before = {subject: document for entry in waiting for subject, document in entry.before.items()}
-            self._effective[key] = self.documents.changed(before)
-        return self._effective[key]
+        return self._without(environment, self.waiting(environment, now))
 
     def effective_approvals(self, environment: str, now: datetime) -> Mapping[str, str]:
         """Give, for each subject in effect, the approval by which it is."""
@@ -108,6 +114,27 @@ class Head:
                 else:
                     approvals[subject] = entry.approvals[subject]
         return approvals
+
+    def effective_then(self, environment: str, instant: datetime) -> State:
+        """Give what was in effect at an instant, no longer ago than :data:`REMEMBERED`."""
+        return self._without(environment, self.since(environment, instant))
+
+    def approval_then(self, environment: str, instant: datetime, subject: str) -> str | None:
+        """Give the approval by which a subject was in effect at an instant; None if it was not there."""
+        for entry in self.since(environment, instant):
+            if subject in entry.before:
+                return entry.approvals.get(subject)
+        return self.approvals.get(subject)
+
+    def _without(self, environment: str, undone: tuple[Pending, ...]) -> State:
+        if not undone:
+            return self.documents
+        key = environment, frozenset(entry.sequence for entry in undone)
+        if key not in self._effective:
+            # The earliest has the last word: what was in effect before it is what was in effect before all.
+            before = {subject: it for entry in reversed(undone) for subject, it in entry.before.items()}
+            self._effective[key] = self.documents.changed(before)
+        return self._effective[key]
 
 
 def genesis(trust: Trust, documents: Iterable[Document]) -> Head:

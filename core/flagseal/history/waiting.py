@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from flagseal.history.head import Pending
+from flagseal.history.head import REMEMBERED, Pending
 from flagseal.model.document import NAMESPACED_KINDS
 from flagseal.model.errors import ApprovalError
 from flagseal.model.uniqueness import flag_key
@@ -113,6 +113,23 @@ def settle(
             pending.append(_pending(change, environment, start))
         pending += _without(waiting, mine)
     return tuple(sorted(pending, key=lambda entry: (entry.sequence, entry.environment)))
+
+
+def remembered(change: Change, environments: Iterable[str], pending: Iterable[Pending]) -> tuple[Pending, ...]:
+    """Say what took effect lately, after a change was accepted, in the order in which it did.
+
+    Args:
+        change: The change.
+        environments: Those there are afterwards.
+        pending: What waits afterwards.
+    """
+    head, clock = change.head, change.clock
+    waits = {entry.environment for entry in pending if entry.sequence == change.sequence}
+    begun = (entry for entry in head.pending if entry.effective_from <= clock)
+    found = [*head.recent, *sorted(begun, key=lambda entry: (entry.effective_from, entry.sequence, entry.environment))]
+    if change.subjects:
+        found += [_pending(change, name, clock) for name in sorted(environments) if name not in waits]
+    return tuple(entry for entry in found if entry.effective_from > clock - REMEMBERED)
 
 
 def _require_nothing_left_behind(change: Change, environment: str, start: datetime) -> None:

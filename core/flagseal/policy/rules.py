@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from flagseal.evaluation.moment import at_instant, reachable_at
 from flagseal.model.canonical import canonical_json
 from flagseal.model.errors import CompileError
 from flagseal.policy.calendar import HORIZON, UnknownTimeZone, allowed_at, effective_from
 from flagseal.policy.content import grown_variants
 from flagseal.policy.decision import Check
 from flagseal.policy.facts import rfc3339
-from flagseal.policy.moment import at_instant, reachable_at
 from flagseal.policy.schedule import new_widenings, reads_the_clock
 from flagseal.policy.steps import growth, text_of
 

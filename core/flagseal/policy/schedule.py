@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final, cast
 
 from flagseal.evaluation.cells import Undecided
 from flagseal.evaluation.exploration import Case, Exploration, Raw, side_of
+from flagseal.evaluation.moment import all_leaves, at_instant
 from flagseal.evaluation.resolved import Granted, ResolvedFlag, ResolvedSplit, Served, Window
 from flagseal.model.canonical import canonical_json
 from flagseal.model.condition import AllOf, AnyOf, Negation, Test
-from flagseal.policy.moment import all_leaves, at_instant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -161,4 +161,13 @@ def _new_beginning(files: Files, content: Content, trust: Trust, now: datetime) 
             code="GenesisWaits",
             remedy="Move genesis after that, or to an earlier state: a genesis is in effect at once.",
         )
+    holds = content.build.emergencies.freezing(max(now, content.build.as_of))
+    since = min((it.since for it in holds), default=now)
+    if any(entry.sequence <= genesis.sequence for entry in content.head.since(trust.environment, since)):
+        raise SnapshotError(
+            f"{holds[0].claim.title} holds what was in effect before sequence {genesis.sequence} until"
+            f" {holds[0].until.isoformat()}, and a genesis forgets it",
+            code="GenesisWaits",
+            remedy="Move genesis when the freeze is over, or end the freeze.",
+        )
     return head
