@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from flagseal.approval.authors import contributors
+from flagseal.approval.authors import contributors, signers
 from flagseal.approval.envelope import Envelope, merge_all, parse_notes
 from flagseal.approval.evidence import attested
 from flagseal.history.following import Advance, Offer, advanced, follow, recovered
@@ -18,7 +18,7 @@ from flagseal.history.proposal import Proposal, changes, propose
 from flagseal.model.errors import ApprovalError, FlagsealError, InvalidDocuments, RepositoryError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from flagseal.approval.trust import Trust
@@ -60,13 +60,82 @@ def candidates(repository: FlagRepository, head: Head, trust: Trust, revision: s
         revision: A commit whose first-parent line goes on from the head's.
 
     Raises:
-        ApprovalError: ``WrongRepository``; ``NothingChanges``; ``AuthorUnknown``, naming every commit.
+        ApprovalError: ``WrongRepository``; ``NothingChanges``; ``AuthorUnknown``, naming every commit, where no
+            attestor says who wrote it.
         InvalidDocuments: The commit's documents cannot be taken as they are.
         RepositoryError: ``HistoryRewritten`` if the revision does not go on from the head, and what git says.
 
     Returns:
         First what trusted attestors said of this very change, if any; last the statement that is a function of the
-        history alone. The first is the one to be signed next.
+        history alone, where every commit is signed by somebody known. The first is the one to be signed next.
+    """
+    net = net_change(repository, head, trust, revision)
+    unknown: FlagsealError | None = None
+    try:
+        # Where nothing changes, nobody is asked who they are.
+        authors = _authors(repository, head, net.line, net.commits) if net.different else ()
+    except ApprovalError as error:
+        unknown, authors = error, ()
+    plain = net.propose(head, trust, authors)
+    noted = _noted(repository, net.commit.id)
+    signed_by = signers(net.commits, head.policies.organisation)
+    spoken = [(envelope, _attested(envelope, plain, trust, signed_by)) for envelope in noted]
+    attestations = [Candidate(net.commit.id, found, envelope) for envelope, found in spoken if found is not None]
+    if unknown is not None:
+        if not attestations:
+            raise unknown
+        return tuple(attestations)
+    own = Envelope(plain.statement.payload())
+    merged = merge_all([own, *(entry for entry in noted if entry.payload == own.payload)])[0]
+    return (*attestations, Candidate(net.commit.id, plain, merged))
+
+
+@dataclass(frozen=True, slots=True)
+class NetChange:
+    """What lies between the accepted head and a commit.
+
+    Attributes:
+        commit: The commit.
+        line: Ids of the commits by which the branch went there, oldest first.
+        commits: Every commit that came with it, children before parents.
+        different: By subject, every document that differs; tombstones for those that are gone.
+    """
+
+    commit: Commit
+    line: tuple[str, ...]
+    commits: tuple[Commit, ...]
+    different: Mapping[str, Document]
+
+    def propose(self, head: Head, trust: Trust, contributors: Iterable[str]) -> Proposal:
+        """Write the statement that approves it.
+
+        Raises:
+            ApprovalError: ``NothingChanges``.
+        """
+        return propose(
+            head,
+            trust,
+            commit=self.commit.id,
+            tree=self.commit.tree,
+            different=self.different,
+            contributors=contributors,
+            ticket=next(filter(None, (entry.trailer(TICKET) for entry in self.commits)), None),
+        )
+
+
+def net_change(repository: FlagRepository, head: Head, trust: Trust, revision: str) -> NetChange:
+    """Find what lies between the accepted head and a commit.
+
+    Args:
+        repository: Holds the head's commit and the revision.
+        head: The accepted state.
+        trust: Names the repository.
+        revision: A commit whose first-parent line goes on from the head's.
+
+    Raises:
+        ApprovalError: ``WrongRepository``.
+        InvalidDocuments: The commit's documents cannot be taken as they are.
+        RepositoryError: ``HistoryRewritten`` if the revision does not go on from the head, and what git says.
     """
     require_same_repository(repository, trust)
     commit = repository.commit(revision)
@@ -74,28 +143,7 @@ def candidates(repository: FlagRepository, head: Head, trust: Trust, revision: s
     documents, findings = repository.documents(commit.id)
     if errors := [finding for finding in findings if finding.severity == "error"]:
         raise InvalidDocuments(errors)
-    different = changes(head, documents)
-    commits = repository.commits_between(head.commit, commit.id)
-    plain = propose(
-        head,
-        trust,
-        commit=commit.id,
-        tree=commit.tree,
-        different=different,
-        # Where nothing changes, nobody is asked who they are.
-        contributors=_authors(repository, head, line, commits) if different else (),
-        ticket=next(filter(None, (entry.trailer(TICKET) for entry in commits)), None),
-    )
-    noted = _noted(repository, commit.id)
-    own = Envelope(plain.statement.payload())
-    return (
-        *(
-            Candidate(commit.id, spoken, envelope)
-            for envelope in noted
-            if (spoken := _attested(envelope, plain, trust))
-        ),
-        Candidate(commit.id, plain, merge_all([own, *(entry for entry in noted if entry.payload == own.payload)])[0]),
-    )
+    return NetChange(commit, line, repository.commits_between(head.commit, commit.id), changes(head, documents))
 
 
 def candidate(repository: FlagRepository, head: Head, trust: Trust, revision: str) -> Candidate:
@@ -190,15 +238,20 @@ def _authors(
         return contributors(commits, organisation, reverted=undone)
 
 
-def _attested(envelope: Envelope, plain: Proposal, trust: Trust) -> Proposal | None:
-    """Take an envelope for the same change if a trusted attestor signed it; what else it says is theirs to say."""
+def _attested(envelope: Envelope, plain: Proposal, trust: Trust, signed_by: frozenset[str]) -> Proposal | None:
+    """Take an envelope for the same change if a trusted attestor signed it; what else it says is theirs to say.
+
+    Who wrote it is, too, for a git host makes commits that nobody of the organisation signs; but whoever's key did sign
+    one of them contributed, whatever an attestor says.
+    """
     if not trust.attestors or not attested(envelope, trust.attestors, plain.statement.sequence):
         return None
     try:
         statement = envelope.statement
     except ApprovalError:
         return None
-    return replace(plain, statement=statement) if statement.change == plain.statement.change else None
+    same = replace(statement, contributors=plain.statement.contributors).change == plain.statement.change
+    return replace(plain, statement=statement) if same and signed_by <= set(statement.contributors) else None
 
 
 def _noted(repository: FlagRepository, commit: str) -> tuple[Envelope, ...]:

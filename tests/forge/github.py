@@ -116,6 +116,7 @@ class Pull:
     merged_head: str = ""
     merged_base: str = ""
     merge_commit: str | None = None
+    brought: tuple[str, ...] = ()
     closed: bool = False
     body: str = ""
 
@@ -261,7 +262,7 @@ class Repository:
         return tip
 
     def _land(self, pull: Pull, by: User | None, method: str, onto: str, message: str) -> str:
-        head = self.head_of(pull)
+        head, before = self.head_of(pull), onto
         if pull.fork is not None:
             self.git("fetch", "--quiet", str(pull.fork.path), f"+refs/heads/{pull.head}:refs/pull/{pull.number}/head")
         self.git("update-ref", f"refs/pull/{pull.number}/head", head)
@@ -275,7 +276,8 @@ class Repository:
         else:
             landed = self._rebased(onto, head, merger)
         pull.merged_at, pull.merged_by, pull.closed = self.github.now, by, True
-        pull.merged_head, pull.merged_base, pull.merge_commit = head, onto, landed
+        pull.merged_head, pull.merged_base, pull.merge_commit = head, before, landed
+        pull.brought = tuple(self.git("rev-list", "--first-parent", f"{before}..{landed}").split())
         return landed
 
     def _rebased(self, onto: str, head: str, merger: User) -> str:

@@ -214,7 +214,7 @@ def _repository(asked: Question) -> Answer:
 @route("GET", "/repos/{owner}/{repo}/commits/{commit_sha}/pulls")
 def _pulls_of(asked: Question) -> Answer:
     found, commit = asked.repository, asked.names["commit_sha"]
-    pulls = [pull for pull in found.pulls.values() if commit == pull.merge_commit or commit in found.commits(pull)]
+    pulls = [pull for pull in found.pulls.values() if commit in pull.brought or commit in found.commits(pull)]
     return 200, [shapes.pull_simple(found, pull) for pull in pulls]
 
 

@@ -20,7 +20,9 @@ from securesystemslib.signer import CryptoSigner
 
 from flagseal.approval.trust import Attestor, Genesis, Trust
 from flagseal.history import Head, Manifest, genesis
+from flagseal.intake import advance
 from flagseal.repository import FlagRepository
+from flagseal_validators.attestor import Attestation, attest, sign
 from flagseal_validators.forge.github import Access, GitHubForge, open_github
 from tests.forge.description import Description
 from tests.forge.github import GitHub, Pull, Repository, User, clean_environment
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flagseal.model.document import Document
+    from flagseal_validators.attestor import RequestSource
     from flagseal_validators.forge.facts import Facts
 
 MANIFEST = Path(__file__).parent / "openapi"
@@ -174,7 +177,7 @@ class World:
     def landed(
         self,
         *documents: Document,
-        approved: tuple[str, ...] = ("alice",),
+        approved: tuple[str, ...] = ("alice", "dora"),
         method: str = "merge",
         **how: Any,  # noqa: ANN401 (as propose)
     ) -> Pull:
@@ -193,6 +196,28 @@ class World:
         now = self.github
         asker = open_github(access, clock=lambda: now.now.timestamp(), sleep=self.slept.append)  # noqa: PLW0108
         return GitHubForge(asker, self.repo.full_name, clock=lambda: self.github.now + timedelta(minutes=1))
+
+    def attest(self, revision: str = "main", *, source: RequestSource | None = None) -> Attestation:
+        """Judge what is on the branch."""
+        now = self.github.now + timedelta(minutes=2)
+        return attest(self.local, self.head, self.trust, source or self.forge(), revision, now=now)
+
+    def failed(self, revision: str = "main", *, source: RequestSource | None = None) -> dict[str, str]:
+        """Give the checks that fail, with their reasons; each has a remedy."""
+        found = self.attest(revision, source=source)
+        assert all(check.remedy for check in found.failed)
+        reasons: dict[str, str] = {}
+        for check in found.failed:
+            reasons[check.id] = "; ".join(filter(None, (reasons.get(check.id), check.reason)))
+        return reasons
+
+    def accept(self, revision: str = "main") -> Head:
+        """Attest, sign, note, and accept as an operator does."""
+        found = self.attest(revision)
+        self.local.add_note(found.commit, sign(found, self.signer).to_line())
+        moved = advance(self.local, self.head, self.trust, now=self.github.now + timedelta(minutes=3))
+        self.head = moved.head
+        return moved.head
 
     def facts(self, pull: Pull) -> Facts:
         """Read a request's facts."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from flagseal.approval.keys import Owner, keys_of
@@ -51,6 +52,16 @@ def contributors(
             ),
         )
     return tuple(sorted(people))
+
+
+def signers(commits: Iterable[Commit], organisation: Organisation) -> frozenset[str]:
+    """Find everybody known who signed one of the commits; what is unsigned, or signed by nobody, is passed over."""
+    owners = keys_of(organisation)
+    found = set()
+    for commit in commits:
+        with suppress(ApprovalError):
+            found.add(signer(commit, owners))
+    return frozenset(found)
 
 
 def signer(commit: Commit, owners: Mapping[str, Owner]) -> str:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from flagseal.history.manifest import Manifest
     from flagseal.model.document import Document
     from flagseal.policy.decision import Decision
+    from flagseal.policy.facts import Approval
 
 _REMEDY_STALE = (
     "Another change was accepted first. Sign again: `flagseal status` shows the statement that builds on it."
@@ -113,7 +114,6 @@ def _judge(head: Head, bundle: Bundle, trust: Trust, clock: datetime) -> _Judged
     require_chain(head, statement, trust)
     documents = _content(statement, bundle)
     manifest = _manifest(head, statement, documents)
-    after = head.documents.changed(documents)
     organisation = head.policies.organisation
     unknown = [person for person in statement.contributors if person not in organisation.people]
     if unknown:
@@ -121,6 +121,27 @@ def _judge(head: Head, bundle: Bundle, trust: Trust, clock: datetime) -> _Judged
             f"{', '.join(unknown)} contributed, and nobody of that name is in the organisation.", code="AuthorUnknown"
         )
     evidence = gather(bundle.envelope, statement, organisation, trust.attestors)
+    facts, change = facts_about(head, statement, documents, evidence.approvals, clock)
+    return _Judged(statement, documents, manifest, change, evidence, decide(facts, head.policies))
+
+
+def facts_about(
+    head: Head,
+    statement: Statement,
+    documents: Mapping[str, Document],
+    approvals: tuple[Approval, ...],
+    clock: datetime,
+) -> tuple[Facts, Change]:
+    """Collect what a statement is decided from.
+
+    Args:
+        head: The accepted state.
+        statement: It builds on the head.
+        documents: Its subjects' content.
+        approvals: Given for it.
+        clock: The time of acceptance.
+    """
+    after = head.documents.changed(documents)
     change = Change.of(head, after, statement.subjects, statement.sequence, clock)
     environments = head.policies.environments
     linked = {name: change.linked(name) for name in environments}
@@ -129,7 +150,7 @@ def _judge(head: Head, bundle: Bundle, trust: Trust, clock: datetime) -> _Judged
         after=after,
         subjects=tuple(statement.subjects),
         contributors=statement.contributors,
-        approvals=evidence.approvals,
+        approvals=approvals,
         now=clock,
         ticket=statement.ticket,
         in_effect={name: head.effective(name, clock) for name in environments if head.waiting(name, clock)},
@@ -137,7 +158,7 @@ def _judge(head: Head, bundle: Bundle, trust: Trust, clock: datetime) -> _Judged
         accepted_at=head.accepted_at,
         head=head.manifest.digest,
     )
-    return _Judged(statement, documents, manifest, change, evidence, decide(facts, head.policies))
+    return facts, change
 
 
 def require_chain(head: Head, statement: Statement, trust: Trust) -> None:

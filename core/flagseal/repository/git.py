@@ -105,9 +105,26 @@ class Plumbing:
         Returns:
             Exit status and standard output.
         """
-        command = ["git", *_OPTIONS, *arguments]
+        status, out, said = self.attempt(*arguments, stdin=stdin, environment=environment)
+        if status not in accept:
+            raise RepositoryError(f"{self.git_dir}: git {_command(arguments)}: {said}", code="GitFailed")
+        return status, out
+
+    def attempt(
+        self, *arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None
+    ) -> tuple[int, bytes, str]:
+        """Run one command whose failure is the caller's to explain.
+
+        Args:
+            arguments: As for :meth:`run`.
+            stdin: What it reads.
+            environment: Variables besides those of every call.
+
+        Returns:
+            Exit status, standard output, and what git said of a failure.
+        """
         process = self._handle.git.execute(
-            command,
+            ["git", *_OPTIONS, *arguments],
             istream=subprocess.PIPE,
             as_process=True,
             env=self._environment | dict(environment or {}),
@@ -115,10 +132,7 @@ class Plumbing:
         )
         out, err = process.communicate(stdin)
         status = int(process.returncode)
-        if status not in accept:
-            said = err.decode("utf-8", "replace").strip() or f"exit status {status}"
-            raise RepositoryError(f"{self.git_dir}: git {arguments[0]}: {said}", code="GitFailed")
-        return status, out
+        return status, out, err.decode("utf-8", "replace").strip() or f"exit status {status}"
 
     def text(self, *arguments: str, stdin: bytes = b"") -> str:
         """Run one command and give its output as text, without the last line break.
@@ -202,3 +216,8 @@ class Plumbing:
                 )
             contents[name] = data
         return contents
+
+
+def _command(arguments: tuple[str, ...]) -> str:
+    """Name the command among the arguments, behind its settings."""
+    return next((word for at, word in enumerate(arguments) if word != "-c" and arguments[at - 1 : at] != ("-c",)), "")

@@ -35,10 +35,16 @@ _FALLBACK_IDENTITY = {
 
 
 class Notes:
-    """Read and append the notes of one repository."""
+    """Read and append the notes of one repository.
 
-    def __init__(self, git: Plumbing) -> None:
+    Args:
+        git: The repository's.
+        ref: Where lines are appended; read is whatever holds some.
+    """
+
+    def __init__(self, git: Plumbing, *, ref: str = NOTES_REF) -> None:
         self._git = git
+        self._ref = ref
         self._read: tuple[tuple[str, ...], dict[str, tuple[str, ...]]] = ((), {})
 
     def commits(self) -> frozenset[str]:
@@ -89,7 +95,7 @@ class Notes:
             raise RepositoryError("A note is appended line by line.", code="NoteMalformed")
         for attempt in range(_ATTEMPTS):
             time.sleep(attempt * _PAUSE)
-            tip = self._tips((NOTES_REF,)).get(NOTES_REF)
+            tip = self._tips((self._ref,)).get(self._ref)
             notes = self._notes_at(tip) if tip else {}
             paths = [path for path in notes if path.replace("/", "") == commit]
             if any(line in (data or b"").split(b"\n") for data in self._blobs(notes[path] for path in paths)):
@@ -158,7 +164,7 @@ class Notes:
             environment={} if known else _FALLBACK_IDENTITY,
         )[1].decode("ascii").strip()  # fmt: skip
         expected = tip if tip is not None else "0" * len(commit)
-        return self._git.run("update-ref", NOTES_REF, commit, expected, accept=(0, 1, 128))[0] == 0
+        return self._git.run("update-ref", self._ref, commit, expected, accept=(0, 1, 128))[0] == 0
 
     def configure(self) -> None:
         """Set git up so that fetching brings notes and merging them keeps every line."""

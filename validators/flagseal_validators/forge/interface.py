@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 class Forge(Protocol):
     """A git host. Each answer is complete, or a ForgeError says which fact cannot be had."""
 
-    def request_of(self, commit: str) -> int | None:
-        """Find the merged request by which a commit came onto its branch.
+    def requests_of(self, commit: str) -> tuple[tuple[int, str], ...]:
+        """Find the merged requests by which a commit came onto a branch.
 
         Args:
             commit: Object id.
@@ -21,7 +21,7 @@ class Forge(Protocol):
             ForgeError: The forge does not say.
 
         Returns:
-            The request's number; None if the commit came another way.
+            Number and merge commit of each.
         """
         ...
 

@@ -83,17 +83,14 @@ class GitHubForge:
         self._name = name
         self._clock = clock
 
-    def request_of(self, commit: str) -> int | None:
-        """Find the request by which a commit came onto its branch (see the interface)."""
+    def requests_of(self, commit: str) -> tuple[tuple[int, str], ...]:
+        """Find the merged requests by which a commit came onto a branch (see the interface)."""
         found = [
             _At(entry, "pulls")
             for entry in self._asker.pages(f"/repos/{self._name}/commits/{commit}/pulls")
             if isinstance(entry, dict) and entry.get("merged_at")
         ]
-        numbers = [entry.number("number") for entry in found if entry.optional("merge_commit_sha") == commit]
-        if len(numbers) > 1:
-            raise missing(f"commit {commit[:12]}", "GitHub names several requests that it is the merge of")
-        return numbers[0] if numbers else None
+        return tuple((entry.number("number"), entry.text("merge_commit_sha")) for entry in found)
 
     def facts(self, number: int) -> Facts:
         """Read everything about one merged request; see the interface."""
@@ -173,10 +170,13 @@ class GitHubForge:
         return self._activity(source, request.head_branch)
 
     def _landings(self, request: Request) -> Iterable[Push]:
-        """Read the branch's movements, newest first, back to the one that ends at the merge commit, and no further."""
+        """Read the branch's movements, newest first, back to the one that ends at the merge commit, and no further.
+
+        A queue's may end at a later request's: then back to when this one was opened.
+        """
         for push in self._activity(self._name, request.base):
             yield push
-            if push.after == request.merge_commit:
+            if push.after == request.merge_commit or push.at < request.created_at:
                 return
 
     def _activity(self, repository: str, branch: str) -> Iterable[Push]:

@@ -1,0 +1,51 @@
+"""What differs between two commits, by path; nothing is read of what the paths hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flagseal.repository.layout import FLAGS, POLICIES
+
+if TYPE_CHECKING:
+    from flagseal.repository.git import Plumbing
+
+GUARDED = (".github", "CODEOWNERS", "docs/CODEOWNERS")
+"""What decides about approval beside policies: who owns a path, and what runs on a request."""
+
+
+def changed_paths(git: Plumbing, before: str, after: str) -> tuple[str, ...]:
+    """List the paths that differ; of what was renamed, both names.
+
+    Args:
+        git: The repository's.
+        before: Object id of a commit.
+        after: Object id of another.
+    """
+    out = git.run("diff-tree", "-r", "-z", "--no-renames", "--name-only", "--no-commit-id", before, after)[1]
+    return tuple(path.decode("utf-8", "surrogateescape") for path in out.split(b"\0") if path)
+
+
+def guarded_entries(git: Plumbing, commit: str) -> str:
+    """Give what decides at a commit: two commits with the same hold the same flags, policies, owners and workflows."""
+    paths = (FLAGS, POLICIES, *GUARDED)
+    return git.run("ls-tree", "-z", "--full-tree", commit, *paths)[1].decode("utf-8", "surrogateescape")
+
+
+def is_guarded(path: str) -> bool:
+    """Tell whether a path is one of those that need what policies need, though they are no subjects."""
+    return any(path == guarded or path.startswith(f"{guarded}/") for guarded in GUARDED)
+
+
+def file_at(git: Plumbing, commit: str, path: str, *, largest: int) -> bytes | None:
+    """Read one file of a commit.
+
+    Returns:
+        Its bytes, cut off after ``largest`` and one more; None if there is no file of that path (a link is none).
+    """
+    row = git.run("ls-tree", "-z", "--full-tree", commit, path)[1].split(b"\0")[0]
+    meta, _, name = row.partition(b"\t")
+    if not row or name.decode("utf-8", "surrogateescape") != path or not meta.startswith(b"100"):
+        return None
+    blob = meta.split(b" ")[2].decode("ascii")
+    data = next(git.objects([blob], largest=largest))[2]
+    return b" " * (largest + 1) if data is None else data

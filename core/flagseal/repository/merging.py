@@ -1,0 +1,120 @@
+"""What git itself makes of a merge: trees computed anew, to be held against what landed.
+
+Everything is computed in a scratch object store, so nothing is written to the repository; no working tree, index,
+attributes or merge driver of this machine takes part, so that only commits decide.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from flagseal.repository.git import Plumbing
+
+_SETTINGS = (
+    "core.attributesFile=/dev/null",
+    "merge.renames=true",
+    "merge.directoryRenames=conflict",
+    "merge.renormalize=false",
+)
+_NOBODY = {
+    f"GIT_{role}_{part}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for part, value in (("NAME", "flagseal"), ("EMAIL", "flagseal@localhost"), ("DATE", "@0 +0000"))
+}
+_CONFLICT = 1
+
+
+class Merging:
+    """Compute merges in one repository; opened by :func:`merging`.
+
+    Args:
+        git: The repository's.
+        environment: Of the scratch store.
+    """
+
+    def __init__(self, git: Plumbing, environment: Mapping[str, str]) -> None:
+        self._git = git
+        self._environment = dict(environment)
+
+    def merge(self, ours: str, theirs: str) -> str | None:
+        """Merge two commits.
+
+        Args:
+            ours: Object id of the commit that is merged onto.
+            theirs: Object id of the commit that is merged.
+
+        Raises:
+            RepositoryError: ``GitFailed``: an object is missing, or git cannot.
+
+        Returns:
+            Object id of the tree; None where they conflict, or have no common ancestor.
+        """
+        options = [word for setting in _SETTINGS for word in ("-c", setting)]
+        status, out = self._git.run(
+            *options, "merge-tree", "--write-tree", "--no-messages", "--name-only", ours, theirs,
+            environment=self._environment, accept=(0, _CONFLICT),
+        )  # fmt: skip
+        return out.decode("ascii", "replace").splitlines()[0] if status == 0 else None
+
+    def picked(self, onto: str, commits: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Apply commits one after another, as a rebase does.
+
+        Args:
+            onto: Object id of the commit to begin at.
+            commits: Object ids, oldest first, each with one parent.
+
+        Returns:
+            Object ids of the trees, one a commit; None where one does not apply.
+        """
+        trees = []
+        tree = self._tree(onto)
+        for commit in commits:
+            # Where both begin at the commit's parent, a merge does what applying its change does.
+            base = self._commit(self._tree(f"{commit}^"))
+            applied = self.merge(self._commit(tree, base), self._commit(self._tree(commit), base))
+            if applied is None:
+                return None
+            tree = applied
+            trees.append(tree)
+        return tuple(trees)
+
+    def _tree(self, commit: str) -> str:
+        question = f"{commit}^{{tree}}"
+        out = self._git.run("rev-parse", "--verify", "--end-of-options", question, environment=self._environment)[1]
+        return out.decode("ascii").replace("--end-of-options", "").strip()
+
+    def _commit(self, tree: str, parent: str | None = None) -> str:
+        line = ("-p", parent) if parent else ()
+        environment = self._environment | _NOBODY
+        return (
+            self._git.run("commit-tree", tree, *line, "-m", "scratch", environment=environment)[1]
+            .decode("ascii")
+            .strip()
+        )
+
+
+@contextmanager
+def merging(git: Plumbing) -> Iterator[Merging]:
+    """Open a scratch object store over a repository, and forget it afterwards."""
+    objects = Path(git.text("rev-parse", "--git-path", "objects"))
+    own = objects if objects.is_absolute() else Path.cwd() / objects
+    with tempfile.TemporaryDirectory(prefix="flagseal-merge-") as folder:
+        scratch, empty = Path(folder) / "objects", Path(folder) / "empty"
+        scratch.mkdir()
+        empty.mkdir()
+        yield Merging(
+            git,
+            {
+                "GIT_OBJECT_DIRECTORY": str(scratch),
+                "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(own),
+                "GIT_INDEX_FILE": str(Path(folder) / "index"),
+                "GIT_WORK_TREE": str(empty),
+                "GIT_ATTR_NOSYSTEM": "1",
+            },
+        )

@@ -1,0 +1,80 @@
+"""Check 8: the gate, run here, on the tree that landed."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from flagseal.model.errors import RepositoryError
+from flagseal.model.limits import LARGEST_FILE
+from flagseal.policy.decision import Check
+from flagseal.repository.layout import FLAGS, POLICIES
+from flagseal_validators.gate import validate_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import date
+
+    from flagseal.model.finding import Finding
+    from flagseal.repository import FlagRepository
+
+_SHOWN: Final = 5
+
+
+def gate(repository: FlagRepository, commit: str, *, touched: Collection[str], today: date) -> Check:
+    """Hold every rule of the gate against a commit.
+
+    Args:
+        repository: Holds it.
+        commit: Object id.
+        touched: Paths that the change touches.
+        today: The day, UTC.
+    """
+    errors = [it for it in findings_at(repository, commit, touched=touched, today=today) if it.severity == "error"]
+    more = f" and {len(errors) - _SHOWN} more" if len(errors) > _SHOWN else ""
+    return Check(
+        "gate",
+        None,
+        passed=not errors,
+        reason="; ".join(it.text() for it in errors[:_SHOWN]) + more if errors else "the gate passes on what landed",
+        remedy="Correct it in a further change: `flagseal validate` names every place." if errors else "",
+    )
+
+
+def findings_at(
+    repository: FlagRepository, commit: str, *, touched: Collection[str], today: date
+) -> tuple[Finding, ...]:
+    """Say what the gate finds in a commit; written to a folder of its own, and read there like any other.
+
+    Raises:
+        RepositoryError: ``BadTree``: a path that no repository can have.
+    """
+    with tempfile.TemporaryDirectory(prefix="flagseal-gate-") as folder:
+        root = Path(folder)
+        _write(repository, commit, root)
+        return validate_paths(root, (), today=today, touched=frozenset(touched)).findings
+
+
+def _write(repository: FlagRepository, commit: str, root: Path) -> None:
+    listing = repository.git.run("ls-tree", "-r", "-z", "--full-tree", commit, FLAGS, POLICIES)[1]
+    rows = [row.partition(b"\t") for row in listing.split(b"\0")[:-1]]
+    entries = [(meta.decode("ascii").split(" "), path) for meta, _, path in rows]
+    blobs = {
+        name: b" " * (LARGEST_FILE + 1) if data is None else data
+        for name, _, data in repository.git.objects(
+            sorted({blob for (_, kind, blob), _ in entries if kind == "blob"}), largest=LARGEST_FILE
+        )
+    }
+    for (mode, kind, blob), path in entries:
+        if {b"", b".", b".."} & set(path.split(b"/")):
+            raise RepositoryError(f"{commit[:12]}: a path with dots in it.", code="BadTree")
+        target = root / os.fsdecode(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if kind != "blob":
+            (target / ".git").mkdir(parents=True)  # A submodule, for the gate to refuse.
+        elif mode == "120000":
+            target.symlink_to(os.fsdecode(blobs[blob]) or ".")
+        else:
+            target.write_bytes(blobs[blob])
