@@ -30,7 +30,7 @@ COMMANDS: Final = {
     "eval": ("evaluate", "Evaluate one flag from the working tree."),
     "explain": ("explain", "Prove an answer: rule, snapshot, statement, people, policy, commit."),
     "export": ("exchange", "Write flags as files of flagd or of the OpenFeature operator."),
-    "import": ("exchange", "Take flags over from files of flagd or of the OpenFeature operator."),
+    "import": ("adopt", "Take flags over from files of flagd and of other products."),
     "init": ("init", "Write a flag repository."),
     "operator": ("operator", "Turn the resources of a cluster into signed snapshots."),
     "override": ("override", "Break-glass: roll a flag back to its safe variant, for a limited time."),

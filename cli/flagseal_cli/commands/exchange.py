@@ -45,9 +45,13 @@ _LIFETIME_DAYS = 180
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
-def _governance(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options for what the origin does not say."""
-    options = (
+def governance(*, foreign: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the options for what the origin does not say.
+
+    Args:
+        foreign: Whether the origin is another product, whose targeting is not flagd's.
+    """
+    options = [
         click.option("--owner", metavar="TEAM", help="Owner of flags whose metadata name no team of ours."),
         click.option(
             "--environment",
@@ -70,27 +74,34 @@ def _governance(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--safe-variant",
             metavar="NAME",
-            help="Of flags that have it. Default: the variant that is false, or else the default variant.",
-        ),
-        click.option(
-            "--bucketing",
-            type=click.Choice(sorted(BUCKETINGS)),
-            default="v2",
-            show_default=True,
-            help="How splits hash where the flags come from (v1: flagd before core 0.15).",
-        ),
-        click.option(
-            "--strict-equality",
-            is_flag=True,
-            help="Read == and != as if nothing were converted, so that they become rules; differences are counted.",
+            help="Of flags that have it. Default: the origin's own, or the variant that is false, or the default.",
         ),
         click.option("--dry-run", is_flag=True, help="Report, and write nothing."),
         repo_option,
         format_option,
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    ]
+    if not foreign:
+        options[-3:-3] = [
+            click.option(
+                "--bucketing",
+                type=click.Choice(sorted(BUCKETINGS)),
+                default="v2",
+                show_default=True,
+                help="How splits hash where the flags come from (v1: flagd before core 0.15).",
+            ),
+            click.option(
+                "--strict-equality",
+                is_flag=True,
+                help="Read == and != as if nothing were converted, so that they become rules; differences are counted.",
+            ),
+        ]
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
 @click.group("import")
@@ -104,8 +115,8 @@ def import_command() -> None:
 @import_command.command("flagd")
 @click.argument("file", type=_FILE)
 @click.option("--into", required=True, metavar="flags/NAMESPACE", help="Where the definitions go.")
-@_governance
-def import_flagd(file: Path, *, into: str, **options: Any) -> int:  # noqa: ANN401 (options of _governance)
+@governance()
+def import_flagd(file: Path, *, into: str, **options: Any) -> int:  # noqa: ANN401 (options of governance)
     """Import a flagd document (JSON or YAML; flags as a map or a list)."""
     return _import([read_flagd(file.read_bytes(), file=file.name)], into, options)
 
@@ -113,7 +124,7 @@ def import_flagd(file: Path, *, into: str, **options: Any) -> int:  # noqa: ANN4
 @import_command.command("openfeature-operator")
 @click.argument("files", nargs=-1, required=True, type=_FILE)
 @click.option("--into", metavar="flags/NAMESPACE", help="Where they go. Default: each resource's own namespace.")
-@_governance
+@governance()
 def import_operator(files: tuple[Path, ...], *, into: str | None, **options: Any) -> int:  # noqa: ANN401 (the same)
     """Import FeatureFlag resources of the OpenFeature operator (v1beta1)."""
     return _import([one for file in files for one in read_operator(file.read_bytes(), file=file.name)], into, options)
@@ -121,10 +132,10 @@ def import_operator(files: tuple[Path, ...], *, into: str | None, **options: Any
 
 def _import(sources: list[FlagSource], into: str | None, options: dict[str, Any]) -> int:
     repository = find_repository(options["repo"])
-    existing = _documents(repository)
+    existing = read_documents(repository)
     policies = load_policies(existing)
     now = datetime.now(UTC)
-    defaults = _defaults(options, policies, now)
+    defaults = defaults_from(options, policies, now)
     files: dict[Path, str] = {}
     reports = []
     for source in sources:
@@ -156,14 +167,26 @@ def _import(sources: list[FlagSource], into: str | None, options: dict[str, Any]
     return 0 if kept else 1
 
 
-def _documents(repository: Path) -> list[Document]:
+def read_documents(repository: Path) -> list[Document]:
+    """Read every document of a working tree.
+
+    Raises:
+        InvalidDocuments: One is not right.
+    """
     documents, findings = FlagRepository(repository).working_tree_documents()
     if errors := [finding for finding in findings if finding.severity == "error"]:
         raise InvalidDocuments(errors)
     return list(documents)
 
 
-def _defaults(options: dict[str, Any], policies: PolicySet, now: datetime) -> Defaults:
+def defaults_from(
+    options: dict[str, Any], policies: PolicySet, now: datetime, *, mapping: dict[str, str] | None = None
+) -> Defaults:
+    """Read what the origin does not say from a command's options.
+
+    Raises:
+        UsageError: An environment or a team that is none here.
+    """
     environments = options["environments"] or tuple(sorted(policies.environments))
     unknown = [name for name in environments if name not in policies.environments]
     if unknown:
@@ -189,20 +212,29 @@ def _defaults(options: dict[str, Any], policies: PolicySet, now: datetime) -> De
         expires=options["expires"] or (now.date() + timedelta(days=days)).isoformat(),
         retire_when=options["retire_when"],
         safe_variant=options["safe_variant"],
-        bucketing=options["bucketing"],
-        strict_equality=options["strict_equality"],
+        bucketing=options.get("bucketing", "v2"),
+        strict_equality=options.get("strict_equality", False),
+        partial=options.get("partial", False),
+        mapping=mapping or {},
     )
 
 
 def _namespace(into: str | None, source: FlagSource) -> str:
     if into is None and source.namespace is None:
         raise UsageError(f"{source.file}: a resource without a namespace", remedy="Say where it goes with --into.")
-    given = source.namespace if into is None else into.strip("/").removeprefix("flags/")
-    if not re.fullmatch(DNS_LABEL, given or "") or len(given or "") > 63:  # noqa: PLR2004 (RFC 1123)
-        raise UsageError(
-            f"{_visible(str(given))}: not a namespace", remedy="Write it like flags/payments: a DNS label."
-        )
-    return cast("str", given)
+    return namespace_from(cast("str", source.namespace if into is None else into))
+
+
+def namespace_from(into: str) -> str:
+    """Read a namespace, written as its folder or as its name.
+
+    Raises:
+        UsageError: It is none.
+    """
+    given = into.strip("/").removeprefix("flags/")
+    if not re.fullmatch(DNS_LABEL, given) or len(given) > 63:  # noqa: PLR2004 (RFC 1123)
+        raise UsageError(f"{_visible(given)}: not a namespace", remedy="Write it like flags/payments: a DNS label.")
+    return given
 
 
 def _visible(text: str) -> str:
@@ -217,7 +249,7 @@ def _visible(text: str) -> str:
 @repo_option
 def export_command(form: Form, *, environment: str, namespace: str | None, out: Path | None, repo: Path | None) -> None:
     """Write what an environment of the working tree serves as files of flagd or of the OpenFeature operator."""
-    documents = _documents(find_repository(repo))
+    documents = read_documents(find_repository(repo))
     environments = load_policies(documents).environments
     if environment not in environments:
         raise UsageError(

@@ -7,17 +7,13 @@ reason: above all what converts what it compares (``==``, ``<``).
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from flagseal.evaluation.emit import emit
 from flagseal.model.canonical import canonical_json
-from flagseal.model.condition import RESERVED_WORDS, Test
-from flagseal.model.definitions import NAMED_ATTRIBUTE
+from flagseal.model.condition import Test
 from flagseal.model.errors import CompileError
-from flagseal.model.instants import utc
-from flagseal.model.schema.vocabulary import ATTRIBUTE
-from flagseal.policy.facts import rfc3339
+from flagseal_validators.exchange.spelling import spelled_test
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +25,6 @@ FROM: Final = "$from"
 UNTIL: Final = "$until"
 """Entries that stand for bounds of time until a rule takes them; no condition has such words."""
 
-_ATTRIBUTE: Final = re.compile(ATTRIBUTE)
 _NOW: Final[Json] = {"var": "$flagd.timestamp"}
 _MOST_PARTS: Final = 64
 
@@ -275,10 +270,4 @@ def _spec(path: str, predicate: str, operand: Json | tuple[Json, ...]) -> dict[s
     """Write a test as it stands in a file."""
     if not path or path.startswith("$flagd"):
         raise Opaque(f"it asks for {path or 'the whole context'!r}, which is no attribute")
-    value: Json = list(operand) if isinstance(operand, tuple) else operand
-    if predicate in {"before", "after"}:
-        value = rfc3339(utc(cast("int", value)))
-    word = path.partition(".")[0]
-    if _ATTRIBUTE.fullmatch(path) and word not in RESERVED_WORDS and path != NAMED_ATTRIBUTE:
-        return {path: value if predicate == "eq" else {predicate: value}}
-    return {NAMED_ATTRIBUTE: {"path": [*path.split(".")], predicate: value}}
+    return spelled_test(tuple(path.split(".")), predicate, operand)

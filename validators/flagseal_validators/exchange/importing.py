@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 from flagseal.evaluation import FlagSet
 from flagseal.evaluation.catalogue import Catalogue
 from flagseal.evaluation.compile import compile_flag
 from flagseal.evaluation.resolve import resolve_flag
-from flagseal.model.document import API_VERSION
 from flagseal.model.errors import CompileError, InvalidDocuments
-from flagseal.model.flag import RISK_TIERS
-from flagseal.model.instants import is_day
-from flagseal.model.loader import parse_body
-from flagseal.model.uniqueness import flag_key
 from flagseal_validators.exchange.comparing import Asked, Comparison, compare
 from flagseal_validators.exchange.conditions import Opaque
+from flagseal_validators.exchange.defining import Definer, LeftOut
 from flagseal_validators.exchange.targeting import rules_of
 
 if TYPE_CHECKING:
@@ -26,38 +21,13 @@ if TYPE_CHECKING:
     from flagseal.model.canonical import Json
     from flagseal.model.document import Document
     from flagseal.model.policies import PolicySet
+    from flagseal_validators.exchange.defining import Defaults
+    from flagseal_validators.exchange.neutral import Remark
     from flagseal_validators.exchange.source import FlagSource
 
 Outcome = Literal["exactly", "raw", "changed", "left out"]
 
-_KEPT_METADATA: Final = ("owner", "riskTier", "description", "expires", "ticket")
 _KNOWN_FIELDS: Final = frozenset({"key", "state", "variants", "defaultVariant", "targeting", "metadata"})
-_LONGEST_NAME: Final = 63
-
-
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """What the origin does not say.
-
-    Attributes:
-        owner: The team of flags whose metadata name none; None leaves those out.
-        environments: Where imported flags are served.
-        bucketing: How splits hash where the flags come from.
-        safe_variant: The safe variant of flags that have one of this name; otherwise that whose value is false, or
-            else the default variant.
-        strict_equality: Read ``==`` and ``!=`` as if nothing were converted.
-    """
-
-    owner: str | None
-    environments: tuple[str, ...]
-    purpose: str
-    risk_tier: str
-    lifecycle: str
-    expires: str
-    retire_when: str
-    safe_variant: str | None = None
-    bucketing: str = "v2"
-    strict_equality: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +42,7 @@ class Imported:
         document: The definition; None if it is left out.
         comparison: Both sides evaluated by the hashing here.
         moved: Both sides evaluated each by its own hashing, where they differ and the flag splits.
+        remarks: The notes of flags that came in the neutral form, each with its kind and place.
     """
 
     key: str
@@ -80,10 +51,7 @@ class Imported:
     document: Document | None = None
     comparison: Comparison | None = None
     moved: Comparison | None = None
-
-
-class _LeftOut(Exception):
-    pass
+    remarks: tuple[Remark, ...] = ()
 
 
 def import_flags(
@@ -105,33 +73,24 @@ def import_flags(
         policies: Its policies: teams, and how its environments hash.
         now: Unix seconds, at which both sides are compared.
     """
-    importer = _Importer(source, namespace, defaults, policies, now)
-    for document in existing:
-        importer.take(document)
+    definer = Definer(source.file, namespace, defaults, policies)
+    definer.take(existing)
+    importer = _Importer(source, definer, defaults, policies, now)
     return tuple(importer.one(key, flag) for key, flag in source.flags.items())
 
 
 @dataclass
 class _Importer:
     source: FlagSource
-    namespace: str
+    definer: Definer
     defaults: Defaults
     policies: PolicySet
     now: int
-    names: set[str] = field(default_factory=set)
-    keys: dict[str, str] = field(default_factory=dict)
-
-    def take(self, document: Document) -> None:
-        if document.kind == "FlagDefinition" and not document.is_tombstone:
-            self.keys[flag_key(document)] = document.subject
-            self.names.add(document.name)
-        elif document.namespace == self.namespace:
-            self.names.add(document.name)
 
     def one(self, key: str, flag: Json) -> Imported:
         try:
             imported = self._imported(key, flag)
-        except _LeftOut as why:
+        except LeftOut as why:
             return Imported(key, "left out", (str(why),))
         except InvalidDocuments as error:
             told = dict.fromkeys(f"{finding.path}: {finding.message}" for finding in error.findings)
@@ -140,17 +99,17 @@ class _Importer:
             reason = error.message.partition(", targeting: ")[2] or error.message
             return Imported(key, "left out", (f"{reason}. {error.remedy}".strip(),))
         if imported.document is not None:
-            self.take(imported.document)
+            self.definer.take([imported.document])
         return imported
 
     def _imported(self, key: str, flag: Json) -> Imported:
-        if key in self.keys:
-            raise _LeftOut(f"the key is taken by {self.keys[key]}")
+        if key in self.definer.keys:
+            raise LeftOut(f"the key is taken by {self.definer.keys[key]}")
         answer = FlagSet.load(self._alone(key)).evaluate(key, {})
         if answer.error_code == "PARSE_ERROR":
-            raise _LeftOut(f"no evaluator reads it: {answer.error_message}")
+            raise LeftOut(f"no evaluator reads it: {answer.error_message}")
         parts = cast("dict[str, Json]", flag)
-        name = self._name(key)
+        name = self.definer.name_for(key)
         notes = [*self._not_kept(parts)]
         if parts["state"] == "DISABLED":
             notes.append(
@@ -160,7 +119,7 @@ class _Importer:
             document = self._document(name, key, parts, None)
             return Imported(key, "changed", tuple(notes), document)
         if not parts.get("defaultVariant"):
-            raise _LeftOut("it has no default variant, and a definition needs one: give it one there first")
+            raise LeftOut("it has no default variant, and a definition needs one: give it one there first")
         targeting = inlined(parts.get("targeting"), self.source.evaluators)
         return self._served(name, key, parts, targeting, notes)
 
@@ -183,7 +142,7 @@ class _Importer:
             document = self._document(name, key, parts, {"default": default, "targeting": targeting})
             comparison = self._compared(key, document, targeting)
             if comparison.differ:
-                raise _LeftOut(
+                raise LeftOut(
                     f"{comparison.differ} of {comparison.evaluated} contexts would be answered otherwise"
                 ) from None
         moved = self._moved(key, document, targeting)
@@ -201,69 +160,18 @@ class _Importer:
 
     # What is written
 
-    def _name(self, key: str) -> str:
-        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", key).lower()
-        slug = re.sub(r"[^a-z0-9]+", "-", words).strip("-")[:_LONGEST_NAME].strip("-")
-        if not slug:
-            raise _LeftOut("no name can be made of its key: rename it there first")
-        number, name = 1, slug
-        while name in self.names:
-            number += 1
-            name = f"{slug[: _LONGEST_NAME - 4].strip('-')}-{number}"
-        return name
-
     def _document(self, name: str, key: str, parts: Mapping[str, Json], section: Json) -> Document:
-        said = {name: value for name, value in self._metadata(parts).items() if self._usable(name, value)}
-        owner = said.get("owner", self.defaults.owner)
-        if owner is None:
-            raise _LeftOut("it names no owner that is a team here: name one with --owner")
         variants = cast("dict[str, Json]", parts["variants"])
-        spec: dict[str, Json] = {
-            **({"key": key} if key != name else {}),
-            "description": said.get("description", f"Imported from {self.source.file}: {key}."),
-            "purpose": self.defaults.purpose,
-            "owner": owner,
-            "riskTier": said.get("riskTier", self.defaults.risk_tier),
-            "lifecycle": self.defaults.lifecycle,
-            "expires": said.get("expires", self.defaults.expires),
-            "retireWhen": self.defaults.retire_when,
-            **({"ticket": said["ticket"]} if "ticket" in said else {}),
-            "variants": variants,
-            "safeVariant": self._safe(variants, parts.get("defaultVariant")),
-            "environments": {} if section is None else dict.fromkeys(self.defaults.environments, section),
-        }
-        metadata: Json = {"name": name, "namespace": self.namespace}
-        body = {"apiVersion": API_VERSION, "kind": "FlagDefinition", "metadata": metadata, "spec": spec}
-        return parse_body(body, place=key)
-
-    def _safe(self, variants: Mapping[str, Json], default: Json) -> str:
-        wanted = self.defaults.safe_variant
-        if wanted is not None and wanted in variants:
-            return wanted
-        negative = [name for name, value in variants.items() if value is False]
-        if len(negative) == 1:
-            return negative[0]
-        return default if isinstance(default, str) and default in variants else next(iter(variants))
+        sections: dict[str, Json] = {} if section is None else dict.fromkeys(self.defaults.environments, section)
+        safe = self.definer.safe_variant(variants, parts.get("defaultVariant"))
+        return self.definer.definition(name, key, variants, sections, safe=safe, said=self._metadata(parts))
 
     def _metadata(self, parts: Mapping[str, Json]) -> Mapping[str, Json]:
         found = parts.get("metadata")
         return found if isinstance(found, dict) else {}
 
-    def _usable(self, name: str, value: Json) -> bool:
-        if name not in _KEPT_METADATA or not isinstance(value, str) or not value:
-            return False
-        match name:
-            case "owner":
-                return value in self.policies.organisation.teams
-            case "riskTier":
-                return value in RISK_TIERS
-            case "expires":
-                return is_day(value)
-            case _:
-                return True
-
     def _not_kept(self, parts: Mapping[str, Json]) -> Iterator[str]:
-        lost = [name for name, value in self._metadata(parts).items() if not self._usable(name, value)]
+        lost = [name for name, value in self._metadata(parts).items() if not self.definer.usable(name, value)]
         if lost:
             yield f"metadata not kept: {', '.join(sorted(lost))}"
         unknown = sorted(parts.keys() - _KNOWN_FIELDS)

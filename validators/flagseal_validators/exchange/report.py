@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from flagseal.model.canonical import Json
+    from flagseal_validators.exchange.defining import Defaults
     from flagseal_validators.exchange.exporting import Exported
-    from flagseal_validators.exchange.importing import Defaults, Imported, Outcome
+    from flagseal_validators.exchange.importing import Imported, Outcome
 
 _TOLD: Final[dict[Outcome, str]] = {
     "exactly": "exactly",
@@ -68,6 +69,9 @@ def import_record(flags: tuple[Imported, ...], defaults: Defaults) -> dict[str, 
                 "key": flag.key,
                 "outcome": flag.outcome,
                 "notes": list(flag.notes),
+                "remarks": [
+                    {"kind": remark.kind, "place": remark.place, "reason": remark.reason} for remark in flag.remarks
+                ],
                 "subject": flag.document.subject if flag.document is not None else None,
                 "evaluated": flag.comparison.evaluated if flag.comparison is not None else 0,
                 "differ": flag.comparison.differ if flag.comparison is not None else 0,

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NoReturn, cast
+from typing import TYPE_CHECKING, Final, NoReturn
 
-from flagseal.model.errors import InvalidDocuments, UsageError
-from flagseal.model.yaml_reader import read_yaml
+from flagseal_validators.exchange.files import read_bodies, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from flagseal.model.canonical import Json
 
 OPERATOR_API: Final = "core.openfeature.dev/v1beta1"
 FEATURE_FLAG: Final = "FeatureFlag"
-
-LARGEST_JSON: Final = 16 * 1024 * 1024
-"""Bytes of one JSON file; YAML files have the loader's own limit."""
-
-_MARKER: Final = re.compile(rb"^---(?=\s|$)[^\n]*\n?", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +48,7 @@ def read_flagd(data: bytes, *, file: str) -> FlagSource:
         UsageError: It is no flagd document.
         InvalidDocuments: It is YAML that parsers read differently.
     """
-    bodies = list(_bodies(data, file))
+    bodies = list(read_bodies(data, file=file))
     if len(bodies) != 1:
         _refuse(file, f"one document is expected, and there are {len(bodies)}")
     return _source(bodies[0], file, None)
@@ -71,7 +63,7 @@ def read_operator(data: bytes, *, file: str) -> tuple[FlagSource, ...]:
     """
     found: list[FlagSource] = []
     others: list[str] = []
-    for body in _bodies(data, file):
+    for body in read_bodies(data, file=file):
         resource = _mapping(body, file, "a resource")
         kind, version = resource.get("kind"), resource.get("apiVersion")
         if kind == "List" and isinstance(resource.get("items"), list):
@@ -114,49 +106,6 @@ def _source(body: Json, file: str, namespace: str | None) -> FlagSource:
     return FlagSource(file, namespace, named, evaluators, metadata)
 
 
-def _bodies(data: bytes, file: str) -> Iterator[Json]:
-    if data.lstrip()[:1] in (b"{", b"["):
-        yield _json(data, file)
-        return
-    starts = [0, *(match.end() for match in _MARKER.finditer(data))]
-    ends = [*(match.start() for match in _MARKER.finditer(data)), len(data)]
-    for start, end in zip(starts, ends, strict=True):
-        if not _says_something(data[start:end]):
-            continue
-        # Behind as many empty lines as were before it, so that findings name the place in the file.
-        reading = read_yaml(b"\n" * data.count(b"\n", 0, start) + data[start:end], file=file)
-        if reading.findings:
-            raise InvalidDocuments(reading.findings)
-        yield reading.value
-
-
-def _says_something(data: bytes) -> bool:
-    return any(line.strip() and not line.lstrip().startswith(b"#") for line in data.splitlines())
-
-
-def _json(data: bytes, file: str) -> Json:
-    if len(data) > LARGEST_JSON:
-        _refuse(file, f"the file is larger than {LARGEST_JSON // 1024 // 1024} MiB", "Split it.")
-    try:
-        return cast("Json", json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant))
-    except (ValueError, RecursionError) as error:
-        _refuse(file, f"not JSON: {error}")
-
-
-def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        twice = next(name for number, (name, _) in enumerate(pairs) if name in dict(pairs[:number]))
-        msg = f"the key {twice!r} occurs twice"
-        raise ValueError(msg)
-    return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    msg = f"{name} is no number of JSON"
-    raise ValueError(msg)
-
-
 def _mapping(value: object, file: str, what: str) -> dict[str, Json]:
     if not isinstance(value, dict):
         _refuse(file, f"{what} is not an object")
@@ -164,4 +113,4 @@ def _mapping(value: object, file: str, what: str) -> dict[str, Json]:
 
 
 def _refuse(file: str, problem: str, remedy: str = "Name a flagd flag document.") -> NoReturn:
-    raise UsageError(f"{file}: {problem}", code="NotImportable", remedy=remedy)
+    refuse(file, problem, remedy)

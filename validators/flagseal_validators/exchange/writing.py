@@ -67,10 +67,15 @@ def _folders(path: Path) -> list[Path]:
 def document_text(document: Document, heading: str) -> str:
     """Write a document as a file of a repository, and read it again to be sure.
 
+    Args:
+        document: The document.
+        heading: Lines of comment before it.
+
     Raises:
         FlagsealError: What is read is not what was meant.
     """
-    text = f"# {heading}\n{yaml_text(document.body())}"
+    comment = "".join(f"# {line}".rstrip() + "\n" for line in heading.splitlines())
+    text = f"{comment}{yaml_text(document.body())}"
     loaded = load_text(text.encode("utf-8"), file=f"{document.name}.yaml")
     if [found.canonical for found in loaded.documents] != [document.canonical]:
         told = "; ".join(finding.text() for finding in loaded.findings) or "another content"
