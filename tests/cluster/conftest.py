@@ -10,9 +10,12 @@ import pytest
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.control_plane import ControlPlane, assets
+from tests.store.server import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.store.server import S3Server
 
 USERS: dict[str, tuple[str, ...]] = {
     "erin": ("people",),
@@ -34,6 +37,13 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
         yield plane
     finally:
         plane.stop()
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """Run a real S3 server for this process."""
+    with running(tmp_path_factory.mktemp("s3")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -38,12 +38,15 @@ class Operator:
         world: Whose store, root and key it uses.
         kubeconfig: How it reaches the API server.
         words: More options.
+        name: Of the process.
+        store: Where it publishes; the world's directory if None.
     """
 
     world: World
     kubeconfig: Path
     words: tuple[str, ...] = ()
     name: str = "operator"
+    store: str | None = None
     _process: subprocess.Popen[str] | None = None
     _log: Path = field(init=False)
     _port: int = 0
@@ -81,8 +84,9 @@ class Operator:
             root.write_bytes(self.world.root)
         key.touch(mode=0o600)
         key.write_bytes(self.world.online._private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        store = self.store or str(self.world.directory.path)
         command = [
-            str(COMMAND), "operator", "run", "--store", str(self.world.directory.path), "--root", str(root),
+            str(COMMAND), "operator", "run", "--store", store, "--root", str(root),
             "--online-key", str(key), "--kubeconfig", str(self.kubeconfig), "--port", "0", "--identity", self.name,
             "--lease-namespace", "default", "--lease-name", lease_of(self.world), *self.words,
         ]  # fmt: skip

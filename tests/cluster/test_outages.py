@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flagseal.model.errors import SnapshotError
+from flagseal.snapshot.client import SnapshotClient
 from flagseal.snapshot.marks import Mark
 from flagseal_operator.kube import configuration
 from flagseal_operator.lease import Terms, holder_of
@@ -141,6 +142,42 @@ def test_a_key_that_is_rotated_in_flight_publishes_nothing_more_until_the_new_on
         operator.start()
         cluster.until(lambda: operator.gauge("head_sequence") == 1)
     assert served(world, "globex") == (1, True)
+
+
+def test_keys_are_rotated_while_changes_are_published(cluster: Cluster, tmp_path: Path) -> None:
+    """Twice, with an operator at work: who follows loses nothing, and refuses only what the old key signed."""
+    world = founded(cluster, tmp_path)
+    changes = 12
+    with (
+        Operator(world, cluster.kubeconfig) as operator,
+        SnapshotClient(tmp_path / "follower", world.directory, world.root) as follower,
+    ):
+        cluster.until(lambda: operator.gauge("snapshot_version") == 1)
+        seen = 0
+
+        def follow(*, rotating: bool = False) -> int:
+            nonlocal seen
+            outcome = follower.refresh()
+            assert outcome.reason is None or (rotating and outcome.reason == "wrong-signature"), outcome.message
+            assert follower.current is not None
+            assert follower.current.sequence >= seen
+            seen = follower.current.sequence
+            return seen
+
+        for number in range(1, changes + 1):
+            for body in world.approve(flag("new-checkout", on_for=[f"org-{number}"])):
+                cluster.create(body)
+            follow()
+            if number in (4, 8):
+                # The ceremony meets a publisher that is at work.
+                world.rotate_online()
+                follow(rotating=True)
+                assert operator.stop() == 0
+                follow(rotating=True)
+                operator.start()
+                cluster.until(lambda: operator.gauge("head_sequence") == number)  # noqa: B023
+        cluster.until(lambda: follow() == changes, 60)
+    assert served(world, f"org-{changes}") == (changes, True)
 
 
 class FullStore:
