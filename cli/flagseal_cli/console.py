@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Self
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from typing import TextIO
 
     from flagseal.model.errors import FlagsealError
     from flagseal.model.finding import Finding
+
+_PATIENCE: Final = 1.0
+"""Seconds in which nobody wonders."""
+_BEAT: Final = 0.1
+_BAR: Final = 30
 
 
 def print_error(error: FlagsealError) -> None:
@@ -60,3 +68,37 @@ def print_json(value: object) -> None:
 def _plain(value: object) -> str:
     """Write what JSON has no form for: instants as RFC 3339."""
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+class Progress:
+    """Shows on a terminal how far a command is that takes longer than a second; use it as a context.
+
+    Args:
+        stream: Where; standard error, as it is no result.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._began = self._last = time.monotonic()
+        self._shown = False
+
+    def say(self, what: str) -> Callable[[int, int], None]:
+        """Give what is to be told how many of how many are done."""
+        return lambda done, total: self._tell(what, done, total)
+
+    def _tell(self, what: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if not self._stream.isatty() or now - self._began < _PATIENCE or (self._shown and now - self._last < _BEAT):
+            return
+        self._shown, self._last = True, now
+        filled = _BAR * done // max(1, total)
+        self._stream.write(f"\r\x1b[K{what} [{'=' * filled:{_BAR}}] {done:,} of {total:,}")
+        self._stream.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()

@@ -3,7 +3,7 @@
 ::
 
     <repository>/.flagseal/            ignored by git
-    ├── cache/                         documents parsed before, for the gate and the plan; safe to delete
+    ├── cache/                         what the gate and the plan found before; safe to delete
     ├── keys/<person>, <person>.pub    demo only: the people's SSH keys
     └── up/<environment>/              --data: what `flagseal up` keeps
         ├── trust/                     root.json (pinned), offline and online signing keys
@@ -23,16 +23,23 @@ from typing import TYPE_CHECKING
 from flagseal.model.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flagseal.repository.reading import QuickReader
 
 FOLDER = ".flagseal"
 
 
-def quick_reader(repository: Path) -> QuickReader:
+def quick_reader(repository: Path, progress: Callable[[int, int], None] | None = None) -> QuickReader:
     """Read files by what is known of them; for commands that tell, never for those that sign or publish."""
     from flagseal.repository.reading import QuickReader
 
-    return QuickReader(repository / FOLDER / "cache")
+    return QuickReader(cache_folder(repository), progress=progress)
+
+
+def cache_folder(repository: Path) -> Path:
+    """Say where the cache of a repository lies."""
+    return repository / FOLDER / "cache"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from flagseal_validators.formats.junit import as_junit
 from flagseal_validators.formats.machine import as_json
 from flagseal_validators.formats.sarif import FINGERPRINT, as_sarif
 from flagseal_validators.formats.text import as_text
-from flagseal_validators.judging import Suppression
+from flagseal_validators.judged import Suppression
 from flagseal_validators.report import Report, Suppressed
 from flagseal_validators.rules import RULES
 from flagseal_validators.source_lines import SourceLines

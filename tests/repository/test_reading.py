@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from flagseal.repository import reading
 from flagseal.repository.reading import QuickReader, read_afresh
+from flagseal.repository.sealed import SealedFile
 from tests.model.samples import FLAG, spoilt
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from flagseal.model.loader import Loaded
 
+KEY = b"a key of our own"
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [
     ("flags/payments/new-checkout.yaml", FLAG.encode()),
@@ -61,9 +63,9 @@ def test_several_processes_read_as_one_does(tmp_path: Path, monkeypatch: pytest.
 
 def test_only_sound_documents_are_kept(tmp_path: Path) -> None:
     """A file with a finding is read again, so that its finding is told again with its place."""
-    QuickReader(tmp_path)(FILES)
+    QuickReader(tmp_path, key=KEY)(FILES)
     (kept,) = tmp_path.iterdir()
-    assert len(msgspec.msgpack.decode(kept.read_bytes())) == 2
+    assert len(msgspec.msgpack.decode(SealedFile(kept, key=KEY).read() or b"")) == 2
 
 
 @given(garbage=st.binary(max_size=200))
@@ -79,11 +81,12 @@ def test_a_spoilt_cache_is_no_cache(tmp_path_factory: pytest.TempPathFactory, ga
 @pytest.mark.parametrize("entry", [b"", b"[]", b"{}", b'{"kind":"Other","metadata":{"name":"x"},"spec":{}}', b"\xff"])
 def test_an_entry_that_is_no_document_is_passed_over(tmp_path: Path, entry: bytes) -> None:
     """The file is read in its place."""
-    QuickReader(tmp_path)(FILES)
-    (kept,) = tmp_path.iterdir()
-    names = msgspec.msgpack.decode(kept.read_bytes(), type=dict[bytes, bytes])
-    kept.write_bytes(msgspec.msgpack.encode(dict.fromkeys(names, entry)))
-    assert told(QuickReader(tmp_path)(FILES)) == told(read_afresh(FILES))
+    QuickReader(tmp_path, key=KEY)(FILES)
+    (path,) = tmp_path.iterdir()
+    kept = SealedFile(path, key=KEY)
+    names = msgspec.msgpack.decode(kept.read() or b"", type=dict[bytes, bytes])
+    kept.write(msgspec.msgpack.encode(dict.fromkeys(names, entry)))
+    assert told(QuickReader(tmp_path, key=KEY)(FILES)) == told(read_afresh(FILES))
 
 
 def test_a_folder_that_cannot_be_written_costs_nothing_but_time(tmp_path: Path) -> None:
@@ -94,13 +97,13 @@ def test_a_folder_that_cannot_be_written_costs_nothing_but_time(tmp_path: Path) 
 
 
 def test_whoever_decides_reads_afresh() -> None:
-    """A cache in the working tree is anybody's: only the commands that tell may name the quick reader."""
+    """A cache is for who waits: only the commands that tell may name the quick reader and the gate's memory."""
     users = {
         path.relative_to(ROOT).as_posix()
         for room in ("core", "operator", "relay", "cli", "validators")
         for path in (ROOT / room).rglob("*.py")
         if any(
-            isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"QuickReader", "quick_reader"}
+            isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"QuickReader", "quick_reader", "Memory"}
             for node in ast.walk(ast.parse(path.read_text()))
         )
     }

@@ -1,64 +1,98 @@
-"""What rules say of documents: findings, whether time alone brought them about, and what excuses from them."""
+"""Rules, held against documents."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from flagseal.model.finding import Finding
 from flagseal.model.instants import parse_day
+from flagseal_validators.judged import Judged, Suppression
 from flagseal_validators.rules import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import date
 
     from flagseal.model.document import Document
     from flagseal_validators.declared import Declared
     from flagseal_validators.rule import Complaint, Rule
 
+WORTH_A_PROCESS: Final = 1000
+"""Documents for each process: starting one takes as long as judging a hundred."""
 
-@dataclass(frozen=True, slots=True, order=True)
-class Suppression:
-    """Say what excuses a document from a rule (``spec.ignore``).
+_ELSEWHERE: Final = frozenset({"required", "granted", "grants"})
+"""What rules read of other namespaces (:data:`~flagseal_validators.rule.Read`)."""
 
-    Attributes:
-        reason: In its author's words.
-        until: The last day, as ``YYYY-MM-DD``.
+# Rules that look at each document with what it refers to, and rules that look at all documents at once.
+_EACH: Final = tuple(rule for rule in RULES.values() if rule.check is not None and rule.scope != "repository")
+_ALL: Final = tuple(rule for rule in RULES.values() if rule.check is not None and rule.scope == "repository")
+
+
+def judge_each(declared: Declared) -> Iterator[Judged]:
+    """Hold the rules that need no more than the documents looked at and what these refer to."""
+    return _held(declared, _EACH)
+
+
+def looks_at_all() -> frozenset[str]:
+    """Name the rules for which every document counts."""
+    return frozenset(rule.id for rule in _ALL)
+
+
+def judge_together(declared: Declared) -> Iterator[Judged]:
+    """Hold the rules for which every document counts."""
+    return _held(declared, _ALL)
+
+
+def judge_many(
+    declared: Declared, *, processes: int, progress: Callable[[int, int], None] | None = None
+) -> list[Judged]:
+    """Hold the rules of :func:`judge_each` against all documents, with several processes if there are many.
+
+    Args:
+        declared: All there is.
+        processes: At most so many. Call it before there are threads.
+        progress: Told how many of the documents are judged.
     """
+    # Here and not above: whoever judges little need not wait for what shares work.
+    import multiprocessing  # noqa: PLC0415
+    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
 
-    reason: str
-    until: str
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """Hold what a rule found, before it is known what the change at hand touches.
-
-    Attributes:
-        finding: With the severity that the rule has.
-        by_time: Whether only time brought it about: then it is an error only on files that the change touches.
-        suppressed: What excuses the document; None if nothing does.
-    """
-
-    finding: Finding
-    by_time: bool = False
-    suppressed: Suppression | None = None
-
-    def at(self, touched: Collection[str]) -> Finding:
-        """Give the finding as it counts for a change of these files."""
-        if self.by_time and self.finding.file not in touched:
-            return replace(self.finding, severity="warning")
-        return self.finding
+    count = len(declared.documents)
+    processes = min(processes, count // WORTH_A_PROCESS)
+    if processes < 2 or "fork" not in multiprocessing.get_all_start_methods():  # noqa: PLR2004
+        return list(judge_each(declared))
+    vars(declared)["catalogue"] = declared.catalogue  # made once, before the processes part
+    found, done = list[Judged](), 0
+    size = -(-count // (processes * 4))
+    _shared.append(declared)
+    try:
+        with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("fork")) as pool:
+            for part in pool.map(_judge_part, range(0, count, size), [size] * -(-count // size)):
+                found += part
+                done = min(count, done + size)
+                if progress is not None:
+                    progress(done, count)
+    finally:
+        _shared.pop()
+    return found
 
 
-def judge(declared: Declared, rules: Iterable[Rule] = tuple(RULES.values())) -> Iterator[Judged]:
-    """Hold rules against the documents that are looked at."""
+_shared: Final[list[Declared]] = []
+"""What the processes that part look at: it is theirs by being forked, and is not sent."""
+
+
+def _judge_part(start: int, size: int) -> list[Judged]:
+    declared = _shared[-1]
+    return list(judge_each(declared.about(declared.documents[start : start + size])))
+
+
+def _held(declared: Declared, rules: Iterable[Rule]) -> Iterator[Judged]:
     for rule in rules:
         if rule.check is not None:
             for complaint in rule.check(declared):
                 excuse = _excuse(complaint.document, rule.id, declared.today) if rule.suppressible else None
-                yield Judged(_finding(rule, complaint), complaint.by_time, excuse)
+                anywhere = not _ELSEWHERE.isdisjoint(rule.reads)
+                yield Judged(_finding(rule, complaint), complaint.by_time, excuse, anywhere)
 
 
 def _excuse(document: Document, rule: str, today: date) -> Suppression | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flagseal.model.finding import Finding
-    from flagseal_validators.judging import Suppression
+    from flagseal_validators.judged import Suppression
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flagseal.model.errors import RepositoryError
 from flagseal.repository.flag_repository import FlagRepository
 from flagseal.repository.git import blob_id
-from flagseal_validators.tree import list_entries, read_file
+from flagseal_validators.tree import read_file, walk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,11 +32,11 @@ def touched_since(root: Path, base: str) -> frozenset[str]:
     fresh = base == "HEAD" and not repository.has_commits
     before = {} if fresh else repository.blobs(_parting(repository, base))
     found = set()
-    for entry in list_entries(root):
-        data = read_file(root / entry.path) if entry.kind == "file" else None
-        known = before.get(entry.path)
+    for path, (kind, _) in walk(root).items():
+        data = read_file(root / path) if kind == "file" else None
+        known = before.get(path)
         if data is None or known is None or blob_id(data, like=known) != known:
-            found.add(entry.path)
+            found.add(path)
     return frozenset(found)
 
 

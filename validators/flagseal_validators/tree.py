@@ -5,23 +5,27 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from flagseal.model.finding import Finding
 from flagseal.model.limits import LARGEST_FILE
 from flagseal.repository.layout import FLAGS, MISPLACED, POLICIES, POLICY_TESTS, SUFFIXES, Entry, check, place
-from flagseal.repository.reading import read_afresh
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from flagseal.model.document import Document
     from flagseal.repository.layout import EntryKind
-    from flagseal.repository.reading import ReadFiles
 
 UNREADABLE: Final = "FS151"
 STRAY: Final = "FS154"
+
+Mark: TypeAlias = tuple[int, int, int, int]
+"""Times of last change of content and of anything (ns), size, inode: what changes whenever a file's content does."""
+NO_MARK: Final[Mark] = (-1, -1, -1, -1)
+Listed: TypeAlias = "tuple[EntryKind, Mark]"
+"""What a folder says lies at a path; what is no file has no mark."""
 
 _HARMLESS_NAMES: Final = ("CODEOWNERS",)
 _HARMLESS_SUFFIXES: Final = (".md", ".txt")
@@ -42,41 +46,36 @@ class Tree:
     names: tuple[str, ...]
 
 
-def read_tree(root: Path, *, read: ReadFiles = read_afresh) -> Tree:
+def read_tree(root: Path) -> Tree:
     """Read every document below ``flags/`` and ``policies/``, policy tests included.
 
     Args:
         root: The repository's top folder.
-        read: How files are read.
     """
-    entries = list(list_entries(root))
-    placed, found = place(entries)
-    tests = [entry for entry in entries if entry.path.startswith(POLICY_TESTS) and entry.path.endswith(SUFFIXES)]
-    findings = [*found, *_strays(entries)]
-    tests.sort(key=lambda entry: entry.path)
-    documents = _load(root, [*placed, *tests], read, findings)
+    placed, tests, findings = arrange(walk(root))
+    documents = _load(root, [*placed, *tests], findings)
     governed = [document for entry in placed for document in documents.get(entry, ())]
     testing = [document for entry in tests for document in documents.get(entry, ())]
     findings += check(governed)
-    findings += (_no_test(document) for document in testing if document.kind != "PolicyTest")
+    findings += (no_test(document) for document in testing if document.kind != "PolicyTest")
     testing = [document for document in testing if document.kind == "PolicyTest"]
     names = (*(entry.path for entry in placed), *(entry.path for entry in tests))
     return Tree((*governed, *testing), tuple(findings), names)
 
 
-def _load(
-    root: Path, entries: list[Entry], read: ReadFiles, findings: list[Finding]
-) -> dict[Entry, tuple[Document, ...]]:
+def _load(root: Path, entries: list[Entry], findings: list[Finding]) -> dict[Entry, tuple[Document, ...]]:
+    # Here and not above: who only asks what lies where needs no parser.
+    from flagseal.repository.reading import read_afresh  # noqa: PLC0415
+
     readable: list[tuple[Entry, bytes]] = []
     for entry in entries:
         data = read_file(root / entry.path) if entry.kind == "file" else None
         if data is None:
-            message = f"this {entry.kind} cannot be read"
-            findings.append(Finding(entry.path, 0, 0, UNREADABLE, "$", message, "Put a readable file here."))
+            findings.append(unreadable(entry.path, entry.kind))
         else:
             readable.append((entry, data))
     found = {}
-    for (entry, _), loaded in zip(readable, read([(entry.path, data) for entry, data in readable]), strict=True):
+    for (entry, _), loaded in zip(readable, read_afresh([(entry.path, data) for entry, data in readable]), strict=True):
         findings += loaded.findings
         found[entry] = loaded.documents
     return found
@@ -86,46 +85,78 @@ def read_file(path: Path) -> bytes | None:
     """Read a file, if it is one; of a file that is too large, no more than shows that it is."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
+        try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                return None
+            with os.fdopen(handle, "rb", closefd=False) as file:
+                return file.read(LARGEST_FILE + 1)
+        finally:
+            os.close(handle)
+    except (OSError, ValueError):  # no such file any more, none that may be read, no name that can be opened
         return None
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            return None
-        return file.read(LARGEST_FILE + 1)
 
 
-def list_entries(root: Path) -> Iterator[Entry]:
-    """Walk ``flags/`` and ``policies/`` without following a link."""
+def walk(root: Path) -> dict[str, Listed]:
+    """List everything below ``flags/`` and ``policies/`` by path, without following a link."""
+    found: dict[str, Listed] = {}
     for folder in (FLAGS, POLICIES):
         path = root / folder
         if path.is_symlink():
-            yield Entry(folder, "symlink")
+            found[folder] = "symlink", NO_MARK
         elif path.is_dir():
-            yield from _below(path, folder)
+            _walk_below(str(path), folder, found)
+    return found
 
 
-def _below(folder: Path, name: str) -> Iterator[Entry]:
+def arrange(listed: Mapping[str, Listed]) -> tuple[list[Entry], list[Entry], list[Finding]]:
+    """Tell the files that hold governed documents and those that hold policy tests from what must not be there.
+
+    Returns:
+        Both, each sorted by path, and what is wrong with the rest.
+    """
+    entries = [Entry(path, kind) for path, (kind, _) in listed.items()]
+    placed, found = place(entries)
+    tests = [entry for entry in entries if entry.path.startswith(POLICY_TESTS) and entry.path.endswith(SUFFIXES)]
+    tests.sort(key=lambda entry: entry.path)
+    return list(placed), tests, [*found, *_strays(entries)]
+
+
+def unreadable(path: str, kind: EntryKind) -> Finding:
+    """Say that something where a document should be cannot be read."""
+    message = f"this {kind} cannot be read"
+    return Finding(path, 0, 0, UNREADABLE, "$", message, "Put a readable file here.")
+
+
+def _walk_below(folder: str, name: str, found: dict[str, Listed]) -> None:
     # An explicit stack: how deep folders lie is for the author to choose.
-    pending: list[tuple[str, str]] = [(str(folder), name)]
+    pending = [(folder, name)]
     while pending:
-        path, name = pending.pop()
+        folder, name = pending.pop()
         try:
-            children = list(os.scandir(path))
+            children = list(os.scandir(folder))
         except OSError:
-            yield Entry(name, "other")
+            found[name] = "other", NO_MARK
             continue
         for child in children:
-            kind: EntryKind = "other"
-            if child.is_symlink():
-                kind = "symlink"
-            elif child.is_dir(follow_symlinks=False):
-                if not os.path.lexists(Path(child.path, ".git")):
-                    pending.append((child.path, f"{name}/{child.name}"))
-                    continue
-                kind = "submodule"
-            elif child.is_file(follow_symlinks=False):
-                kind = "file"
-            yield Entry(f"{name}/{child.name}", kind)
+            path = f"{name}/{child.name}"
+            if child.is_file(follow_symlinks=False):
+                found[path] = "file", _mark(child)
+            elif child.is_symlink():
+                found[path] = "symlink", NO_MARK
+            elif not child.is_dir(follow_symlinks=False):
+                found[path] = "other", NO_MARK
+            elif os.path.lexists(f"{child.path}/.git"):
+                found[path] = "submodule", NO_MARK
+            else:
+                pending.append((child.path, path))
+
+
+def _mark(child: os.DirEntry[str]) -> Mark:
+    try:
+        status = child.stat(follow_symlinks=False)
+    except OSError:  # Gone since it was listed; reading it will tell.
+        return NO_MARK
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
 
 def _strays(entries: list[Entry]) -> Iterator[Finding]:
@@ -138,7 +169,8 @@ def _strays(entries: list[Entry]) -> Iterator[Finding]:
             yield Finding(entry.path, 0, 0, STRAY, "$", message, remedy, severity="warning")
 
 
-def _no_test(document: Document) -> Finding:
+def no_test(document: Document) -> Finding:
+    """Say that a document lies among the policy tests and is none."""
     file = document.source.file if document.source else ""
     message = f"{document.kind} does not belong under {POLICY_TESTS}"
     return Finding(file, 0, 0, MISPLACED, "$.kind", message, "Move the file to policies/ or flags/<namespace>/.")

@@ -36,6 +36,16 @@ def load_policies(documents: Iterable[Document]) -> PolicySet:
     policies = _policies(documents)
     if found := violations(policies):
         raise InvalidPolicies(found)
+    return read_policies(policies)
+
+
+def read_policies(documents: Iterable[Document]) -> PolicySet:
+    """Read the policy documents among others as one set that is known to be consistent; nothing is checked.
+
+    Args:
+        documents: Such as :func:`load_policies` took before.
+    """
+    policies = _policies(documents)
     specs = {document.kind: cast("dict[str, Any]", document.spec) for document in policies}
     return PolicySet(
         digest=_digest(policies),

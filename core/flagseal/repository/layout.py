@@ -90,14 +90,19 @@ def check(documents: Sequence[Document]) -> tuple[Finding, ...]:
     Args:
         documents: Each with its source.
     """
-    findings = [finding for document in documents for finding in _against_path(document)]
-    findings += [
+    findings = [finding for document in documents for finding in check_path(document)]
+    return tuple(sorted([*findings, *check_unique(documents)]))
+
+
+def check_unique(documents: Sequence[Document]) -> tuple[Finding, ...]:
+    """Check documents, each with its source, against each other; those later in the order are told of."""
+    return tuple(
         _at(clash.document, NOT_UNIQUE, clash.path, clash.message, clash.remedy) for clash in clashes(documents)
-    ]
-    return tuple(sorted(findings))
+    )
 
 
-def _against_path(document: Document) -> Iterable[Finding]:
+def check_path(document: Document) -> Iterable[Finding]:
+    """Check a document against the path it was read from."""
     file = document.source.file if document.source else ""
     folder, _, rest = file.partition("/")
     if folder == FLAGS:

@@ -1,17 +1,13 @@
 """Reading many files at once: afresh, or by what is known of their content already (docs/adr/0064).
 
 Whoever signs, accepts or publishes reads afresh, always. What only tells people something (the gate, the plan) may read
-quickly: by a cache that anybody who can write to the working tree can write to as well, and with several processes.
+quickly: by a cache that only its writer believes (:mod:`flagseal.repository.sealed`), and with several processes.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import multiprocessing
 import os
-import tempfile
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -21,9 +17,10 @@ from flagseal import model
 from flagseal.model.canonical import canonical_json, sha256_digest
 from flagseal.model.document import GOVERNED_KINDS, Document, Source
 from flagseal.model.loader import Loaded, load_text
+from flagseal.repository.sealed import SealedFile, remove_others
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from flagseal.model.finding import Finding
 
@@ -56,11 +53,21 @@ class QuickReader:
     Args:
         folder: Where the cache lies; made when there is something to keep. Safe to delete at any time.
         processes: How many may work; by default as many as there are cores. Call it before there are threads.
+        key: What seals the cache; by default the person's own.
+        progress: Told how many of how many files are read, if there are many that are not known.
     """
 
-    def __init__(self, folder: Path, *, processes: int | None = None) -> None:
-        self._path = folder / f"documents-{_reader_version()}"
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        processes: int | None = None,
+        key: bytes | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self._file = SealedFile(folder / f"documents-{_reader_version()}", key=key, largest=2 * _MOST_KEPT)
         self._processes = processes or os.cpu_count() or 1
+        self._progress = progress
 
     def __call__(self, files: Sequence[Named], /) -> list[Loaded]:
         """Load files; each that was sound before costs a hash and a few microseconds."""
@@ -84,6 +91,10 @@ class QuickReader:
         return loaded_all
 
     def _read(self, files: list[Named]) -> list[Loaded]:
+        # Here and not above: whoever reads little need not wait for what shares work.
+        import multiprocessing  # noqa: PLC0415
+        from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
+
         processes = min(self._processes, len(files) // WORTH_A_PROCESS)
         if processes < 2 or "fork" not in multiprocessing.get_all_start_methods():  # noqa: PLR2004
             return read_afresh(files)
@@ -91,19 +102,22 @@ class QuickReader:
         parts = [files[start : start + size] for start in range(0, len(files), size)]
         context = multiprocessing.get_context("fork")
         with ProcessPoolExecutor(processes, mp_context=context) as pool:
-            results = [result for part in pool.map(_read_part, parts) for result in part]
+            results: list[tuple[bytes | None, tuple[Finding, ...]]] = []
+            for part in pool.map(_read_part, parts):
+                results += part
+                if self._progress is not None:
+                    self._progress(len(results), len(files))
         return [
-            _rebuilt(canonical, file, data) if canonical is not None else Loaded((), findings)
+            Loaded((rebuilt(canonical, file, data),), ()) if canonical is not None else Loaded((), findings)
             for (canonical, findings), (file, data) in zip(results, files, strict=True)
         ]
 
     def _kept(self) -> dict[bytes, bytes]:
         """Read the cache; whatever is wrong with it, it is empty then."""
+        data = self._file.read()
         try:
-            if self._path.stat().st_size > 2 * _MOST_KEPT:
-                return {}
-            return msgspec.msgpack.decode(self._path.read_bytes(), type=dict[bytes, bytes])
-        except (OSError, msgspec.DecodeError):
+            return {} if data is None else msgspec.msgpack.decode(data, type=dict[bytes, bytes])
+        except msgspec.DecodeError:
             return {}
 
     def _keep(self, entries: dict[bytes, bytes]) -> None:
@@ -113,15 +127,8 @@ class QuickReader:
             if size <= _MOST_KEPT:
                 break
             size -= len(entries.pop(name))
-        with contextlib.suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            for old in self._path.parent.glob("documents-*"):
-                if old.name != self._path.name:
-                    old.unlink()
-            handle, staged = tempfile.mkstemp(dir=self._path.parent)
-            with os.fdopen(handle, "wb") as file:
-                file.write(msgspec.msgpack.encode(entries))
-            Path(staged).replace(self._path)
+        self._file.write(msgspec.msgpack.encode(entries))
+        remove_others(self._file.path, "documents-*")
 
 
 def _read_part(files: list[Named]) -> list[tuple[bytes | None, tuple[Finding, ...]]]:
@@ -134,12 +141,22 @@ def _read_part(files: list[Named]) -> list[tuple[bytes | None, tuple[Finding, ..
 def _document(canonical: bytes, file: str, data: bytes) -> Loaded | None:
     """Make a document of what the cache says of a file; None if that is no document, whoever wrote it there."""
     try:
-        return _rebuilt(canonical, file, data)
+        return Loaded((rebuilt(canonical, file, data),), ())
     except (msgspec.DecodeError, UnicodeError, KeyError, TypeError, ValueError, RecursionError):
         return None
 
 
-def _rebuilt(canonical: bytes, file: str, data: bytes) -> Loaded:
+def rebuilt(canonical: bytes, file: str, data: bytes) -> Document:
+    """Make a document of its canonical bytes, as it was loaded from a file.
+
+    Args:
+        canonical: The document.
+        file: What findings call the file.
+        data: The file, for places in it.
+
+    Raises:
+        ValueError: That is no document (or ``KeyError``, ``TypeError``, ``msgspec.DecodeError``, ``RecursionError``).
+    """
     # Here and not above: an application that only evaluates has no YAML parser installed.
     from flagseal.model.yaml_reader import Positions  # noqa: PLC0415
 
@@ -152,7 +169,7 @@ def _rebuilt(canonical: bytes, file: str, data: bytes) -> Loaded:
     vars(document)["canonical"] = canonical
     if document.kind not in (*GOVERNED_KINDS, "PolicyTest") or document.spec is None:
         raise ValueError(document.kind)
-    return Loaded((document,), ())
+    return document
 
 
 def _reader_version() -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from flagseal.model.finding import Finding
-    from flagseal_validators.judging import Suppression
+    from flagseal_validators.judged import Suppression
     from flagseal_validators.report import Report
     from flagseal_validators.rule import Rule
 
