@@ -31,7 +31,7 @@ FLAG_FIELDS = {
 
 ORGANISATION_FIELDS = {
     "people": (f'{{alice: {{name: Alice, keys: ["{public_key(1)}"]}}, bob: {{name: Bob, keys: ["{public_key(2)}"]}}}}'),
-    "teams": "{team-payments: {members: [alice, bob]}, team-nobody: {members: []}}",
+    "teams": "{team-payments: {members: [alice, bob]}, team-one: {members: [alice]}, team-nobody: {members: []}}",
     "roles": "{flag-approver: {people: [alice]}, security: {people: [bob]}}",
 }
 

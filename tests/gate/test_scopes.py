@@ -61,14 +61,16 @@ def read_by(rule: Rule, document: Document, declared: Declared) -> Declared:
                 flags.add(name)
                 sections = catalogue.flags[name].environments.values()
                 waiting += [qualified(it.flag, name.split("/")[0]) for section in sections for it in section.requires]
-    if "granted" in rule.reads and document.kind == "EntitlementBinding":
-        flags |= {grant.flag for grant in catalogue.bindings[own].grants}
+    granted = {own}
+    if document.kind == "EntitlementBinding":
+        granted = {grant.flag for grant in catalogue.bindings[own].grants}
+        flags |= granted if "granted" in rule.reads else set()
     for other in declared.documents:
         reference = f"{other.namespace}/{other.name}"
         is_read = (
             ("segments" in rule.reads and other.kind == "Segment" and other.namespace == document.namespace)
             or (other.kind == "FlagDefinition" and reference in flags)
-            or ("grants" in rule.reads and other.kind == "EntitlementBinding" and _grants(declared, reference, own))
+            or ("grants" in rule.reads and other.kind == "EntitlementBinding" and _grants(declared, reference, granted))
         )
         if is_read and other is not document:
             wanted.append(other)
@@ -76,8 +78,8 @@ def read_by(rule: Rule, document: Document, declared: Declared) -> Declared:
     return replace(declared, documents=tuple(wanted), policies=policies).about([document])
 
 
-def _grants(declared: Declared, binding: str, flag: str) -> bool:
-    return any(grant.flag == flag for grant in declared.catalogue.bindings[binding].grants)
+def _grants(declared: Declared, binding: str, flags: set[str]) -> bool:
+    return any(grant.flag in flags for grant in declared.catalogue.bindings[binding].grants)
 
 
 @pytest.mark.parametrize(("rule", "example"), EXAMPLES, ids=IDS)

@@ -70,8 +70,8 @@ def test_every_purpose_tier_and_step_of_life_occurs(flags: dict[str, FlagDefinit
 
 
 def test_every_kind_of_document_occurs(documents: tuple[Document, ...]) -> None:
-    """Flags, segments, bindings, policy tests, and each policy kind that anything reads so far."""
-    expected = {"FlagDefinition", "Segment", "EntitlementBinding", "PolicyTest", *POLICY_KINDS} - {"TrustTiers"}
+    """Flags, segments, bindings, policy tests, and each kind of policy."""
+    expected = {"FlagDefinition", "Segment", "EntitlementBinding", "PolicyTest", *POLICY_KINDS}
     assert {document.kind for document in documents} == expected
 
 

@@ -63,7 +63,7 @@ Read: TypeAlias = Literal["day", "policies", "segments", "required", "granted", 
 """What else decides. ``day`` is the day of the check, and needs no document: a rule of scope ``document`` may read it.
 The others are documents: ``policies`` all of them; ``segments`` those of the document's namespace; ``required`` the
 flags that a flag requires, and those that they require; ``granted`` the flags that a binding grants; ``grants`` the
-bindings that grant a flag."""
+bindings that grant a flag, or one of those that a binding grants."""
 
 
 @dataclass(frozen=True, slots=True)

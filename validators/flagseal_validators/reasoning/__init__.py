@@ -18,6 +18,7 @@ from flagseal_validators.reasoning.proofs import (
     deciding_buckets,
     is_unreachable,
     makes_no_difference,
+    reached_by,
 )
 
 __all__ = [
@@ -32,5 +33,6 @@ __all__ = [
     "is_unreachable",
     "lowered_segment",
     "makes_no_difference",
+    "reached_by",
     "sections_of",
 ]

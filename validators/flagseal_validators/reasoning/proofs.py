@@ -69,6 +69,20 @@ def _needed(condition: ResolvedCondition, earlier: Sequence[Clause]) -> tuple[Cl
     return tuple(kept)
 
 
+def reached_by(section: Section, whom: Test) -> Iterator[Clause | None]:
+    """Give the rules that contexts of one kind may get to, and None if they may get to the default; too many at most.
+
+    Args:
+        section: The environment.
+        whom: What is true of the contexts.
+    """
+    for position, clause in enumerate(section.clauses):
+        if not _never_outside(AllOf((whom, clause.when)), section.clauses[:position]):  # type: ignore[arg-type]
+            yield clause
+    if not _never_outside(whom, section.clauses):
+        yield None
+
+
 # Conditions that never or always hold
 
 

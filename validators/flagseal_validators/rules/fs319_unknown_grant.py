@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from flagseal.model.problem import did_you_mean
 from flagseal_validators.rule import Complaint, Example, Rule
+from flagseal_validators.samples import BINDING, BINDING_FILE, ENTITLEMENT
 from flagseal_validators.walk import organisations
 
 if TYPE_CHECKING:
@@ -31,16 +32,6 @@ def _check(declared: Declared) -> Iterator[Complaint]:
                     )
 
 
-_HEAD = """\
-apiVersion: flagseal.dev/v1alpha1
-kind: EntitlementBinding
-metadata: {name: acme, namespace: entitlements}
-spec:
-  org: acme
-  owner: team-payments
-  agreement: {id: CRM-4711, from: "2026-01-01", until: "2026-12-31"}
-"""
-
 RULE = Rule(
     id="FS319",
     title="A grant of nothing",
@@ -49,11 +40,9 @@ RULE = Rule(
     reads=("granted",),
     why="The customer was promised something that no flag opens.",
     remedy="Name a flag as namespace/name, and a variant it has.",
-    bad=Example(
-        _HEAD + "  grants: [{flag: payments/checkout, reason: contract}]\n", file="flags/entitlements/acme.yaml"
-    ),
+    bad=Example(BINDING + "  grants: [{flag: payments/checkout, reason: contract}]\n", file=BINDING_FILE),
     good=Example(
-        _HEAD + "  grants: [{flag: payments/new-checkout, reason: contract}]\n", file="flags/entitlements/acme.yaml"
+        BINDING + "  grants: [{flag: payments/analytics, reason: contract}]\n", file=BINDING_FILE, others=ENTITLEMENT
     ),
     check=_check,
 )
