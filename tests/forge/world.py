@@ -28,7 +28,7 @@ from tests.forge.description import Description
 from tests.forge.github import GitHub, Pull, Repository, User, clean_environment
 from tests.forge.server import TOKEN, Server
 from tests.history.branch import path_of, text_of
-from tests.history.company import PEOPLE, flag, organisation, policies
+from tests.history.company import PEOPLE, document, flag, organisation, policies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -215,6 +215,10 @@ class World:
         """Attest, sign, note, and accept as an operator does."""
         found = self.attest(revision)
         self.local.add_note(found.commit, sign(found, self.signer).to_line())
+        return self.poll()
+
+    def poll(self) -> Head:
+        """Accept what can be accepted, as an operator does."""
         moved = advance(self.local, self.head, self.trust, now=self.github.now + timedelta(minutes=3))
         self.head = moved.head
         return moved.head
@@ -234,7 +238,14 @@ def run(folder: Path, *words: str, **environment: str) -> str:
 
 
 @contextmanager
-def company(path: Path, *documents: Document, page: int = 100, codeowners: str = CODEOWNERS) -> Iterator[World]:
+def company(
+    path: Path,
+    *documents: Document,
+    page: int = 100,
+    codeowners: str = CODEOWNERS,
+    organisation_with: dict[str, Any] | None = None,
+    approvals: dict[str, Any] | None = None,
+) -> Iterator[World]:
     """Found the company: genesis on main, protection, an attestor's key; at the end, check every exchange."""
     github = GitHub(path / "hub")
     acme = github.user("acme", 42, kind="Organization")
@@ -244,11 +255,17 @@ def company(path: Path, *documents: Document, page: int = 100, codeowners: str =
     clone = path / "clone"
     run(path, "init", "--quiet", "--initial-branch=main", str(clone))
     run(clone, "remote", "add", "origin", repo.url)
-    start = (*forge_policies(), *(documents or (flag(),)))
-    for document in start:
-        target = clone / path_of(document)
+    governed = {
+        entry.subject: entry for entry in (*forge_policies(**(organisation_with or {})), *(documents or (flag(),)))
+    }
+    if approvals is not None:
+        rows = document("ApprovalPolicy", "approvals", approvals)
+        governed[rows.subject] = rows
+    start = tuple(governed.values())
+    for entry in start:
+        target = clone / path_of(entry)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text_of(document))
+        target.write_text(text_of(entry))
     (clone / ".github").mkdir()
     (clone / ".github/CODEOWNERS").write_text(codeowners)
     run(clone, "add", "--all")

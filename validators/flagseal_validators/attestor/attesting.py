@@ -98,7 +98,14 @@ class Attestation:
 
 
 def attest(
-    repository: FlagRepository, head: Head, trust: Trust, source: RequestSource, revision: str, *, now: datetime
+    repository: FlagRepository,
+    head: Head,
+    trust: Trust,
+    source: RequestSource,
+    revision: str,
+    *,
+    now: datetime,
+    tip: str | None = None,
 ) -> Attestation:
     """Judge what takes the accepted head to a commit. Writes and signs nothing.
 
@@ -109,9 +116,10 @@ def attest(
         source: Gives facts.
         revision: A commit of the branch.
         now: The clock.
+        tip: Where the protected branch is; by default where ``trust.ref`` points.
 
     Raises:
-        ApprovalError: ``NothingChanges``, ``WrongRepository``.
+        ApprovalError: ``NothingChanges``, ``WrongRepository``, ``NotOnBranch``.
         ForgeError: A fact cannot be had; a commit was pushed.
         InvalidDocuments: What landed cannot be taken as it is.
         RepositoryError: The commit does not continue the accepted one; an object is missing.
@@ -120,9 +128,16 @@ def attest(
     net = net_change(repository, head, trust, revision)
     if not net.different:
         net.propose(head, trust, ())  # Says so.
+    line = repository.first_parent_line(head.commit, tip or trust.ref)
+    if net.commit.id not in line:
+        raise ApprovalError(
+            f"{net.commit.id[:12]} is not on the first-parent line of {trust.ref}.",
+            code="NotOnBranch",
+            remedy="Merge it, fetch the branch, and attest the commit by which it landed.",
+        )
     ownership = _ownership(repository, head.commit)
     found = landings(repository, head.commit, net.line, source)
-    cases = [_case(repository, head, trust, ownership, landing, net.line, clock) for landing in found]
+    cases = [_case(repository, head, trust, ownership, landing, line, clock) for landing in found]
     touched = changed_paths(repository.git, head.commit, net.commit.id)
     checks = [check for case in cases for check in judge(case)]
     checks.append(gate(repository, net.commit.id, touched=touched, today=clock.date()))

@@ -71,7 +71,7 @@ def landings(
         if held[cursor] == held[before[cursor]]:
             left -= 1
             continue
-        facts = _request_of(cursor, ahead, source)
+        facts = _request_of(cursor, ahead, source, {entry.facts.request.number for entry in found})
         end = ahead.index(facts.request.merge_commit) + 1
         landing = _landing(repository, facts, before, ahead[:end])
         if len(found) == MOST_LANDINGS:
@@ -85,10 +85,13 @@ def landings(
     return tuple(reversed(found))
 
 
-def _request_of(commit: str, ahead: tuple[str, ...], source: RequestSource) -> Facts:
-    """Find the one request that ends at this commit or at a later one, and has it among what it brought."""
+def _request_of(commit: str, ahead: tuple[str, ...], source: RequestSource, known: set[int]) -> Facts:
+    """Find the one request that ends at this commit or at a later one, and has it among what it brought.
+
+    One that was found already began behind this commit: it did not bring it.
+    """
     at = ahead.index(commit)
-    named = source.requests_of(commit)
+    named = [entry for entry in source.requests_of(commit) if entry[0] not in known]
     numbers = [number for number, end in named if end in ahead[at:]]
     exact = [number for number, end in named if end == commit]
     if len(exact or numbers) != 1:
