@@ -20,10 +20,10 @@ class Progress:
 
     Args:
         what: What is done, in a few words.
-        total: How many steps there are.
+        total: How many steps there are, if that is known yet.
     """
 
-    def __init__(self, what: str, total: int) -> None:
+    def __init__(self, what: str, total: int = 0) -> None:
         self._what = what
         self._total = total
         self._done = 0
@@ -40,6 +40,11 @@ class Progress:
         if self._shown:
             sys.stderr.write("\r\x1b[2K")
             sys.stderr.flush()
+
+    def reach(self, done: int, total: int) -> None:
+        """Say how many steps are done, of how many."""
+        self._done, self._total = done, total
+        self.step(0)
 
     def step(self, number: int = 1) -> None:
         """Say that so many more steps are done."""

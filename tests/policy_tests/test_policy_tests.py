@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from flagseal.model.loader import parse_body
 from flagseal_cli.main import run
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 TOP = Path(__file__).parents[2]
 WIDEN: Spec = {"class": "widen", "tier": "sensitive", "environment": "production", "owner": "team-payments"}
 MONDAY = "2026-11-23T10:00:00Z"
+WITH_ACCOUNT: dict[str, Spec] = {
+    **POLICIES,
+    "Organisation/organisation": edited(
+        POLICIES["Organisation/organisation"],
+        lambda spec: spec["people"]["bob"].update(github={"login": "bob-k", "id": 102}),
+    ),
+}
 
 
 def case(change: Spec, approvals: list[Any], expect: Spec, **given: Any) -> Spec:  # noqa: ANN401 (JSON)
@@ -77,13 +85,8 @@ def test_a_change_can_be_made_of_every_policy(kind: str) -> None:
 
 def test_taking_authority_away_needs_one() -> None:
     """Of the kinds that hand out authority, a removal can be made."""
-    with_account = edited(
-        POLICIES["Organisation/organisation"],
-        lambda spec: spec["people"]["bob"].update(github={"login": "bob-k", "id": 102}),
-    )
-    policies = {**POLICIES, "Organisation/organisation": with_account}
     change = {"class": "toward-safe", "policies": ["Organisation"]}
-    assert failures(case(change, ["frank"], {"verdict": "allow"}), policies=policies) == ()
+    assert failures(case(change, ["frank"], {"verdict": "allow"}), policies=WITH_ACCOUNT) == ()
 
 
 def test_what_is_decided_otherwise_is_told_with_its_reasons() -> None:
@@ -112,7 +115,7 @@ def test_a_loosened_row_fails_the_case_that_guards_it() -> None:
 
 def test_a_row_that_no_case_exercises_is_named_with_the_case_that_would() -> None:
     """The message says which row has no test, and the change it suggests exercises that row."""
-    report = report_of(case(WIDEN, ["alice", "dora"], {"verdict": "allow"}))
+    report = report_of(case(WIDEN, ["alice", "dora"], {"verdict": "allow"}), policies=WITH_ACCOUNT)
     assert all(result.passed for result in report.cases)
     assert not report.passed
     idle = [row for row in report.rows if not row.exercised]
@@ -122,6 +125,48 @@ def test_a_row_that_no_case_exercises_is_named_with_the_case_that_would() -> Non
     for row in idle:
         assert f"FAIL {row.place}" in text
         assert row.remedy in text
+        assert row.case.splitlines()[0] in text
+
+
+def test_the_suggested_cases_exercise_every_row() -> None:
+    """Copied as they are, they pass, and no row is left."""
+    suggested = [yaml.safe_load(row.case)[0] for row in report_of(policies=WITH_ACCOUNT).rows]
+    report = report_of(*suggested, policies=WITH_ACCOUNT)
+    assert all(row.exercised and row.case == "" for row in report.rows)
+    assert report.passed
+    # Where nobody has an account or a key, there is no authority to be taken away, and the remedy says so.
+    (odd,) = [row for row in report_of().rows if not row.case]
+    assert (odd.place, "nobody in the Organisation has an account" in odd.remedy) == ("policies.toward-safe", True)
+
+
+def test_how_far_and_after_what_can_be_said_of_a_widening() -> None:
+    """A step of so many points; and one that no other environment serves yet."""
+    high = {**WIDEN, "tier": "high-risk", "ticket": "PAY-1"}
+    both = ["forge", "keys"]
+    people = ["alice", "frank"]
+    assert failures(case({**high, "step": 25}, people, {"verdict": "allow"}, evidence=both)) == ()
+    assert failures(case({**high, "step": 26}, people, {"verdict": "deny", "rules": ["max-step"]}, evidence=both)) == ()
+    assert (
+        failures(case({**high, "step": 100}, people, {"verdict": "deny", "rules": ["max-step"]}, evidence=both)) == ()
+    )
+    early = {**WIDEN, "staged": False}
+    assert failures(case(early, ["alice", "dora"], {"verdict": "deny", "rules": ["staging-first"]})) == ()
+
+
+def test_how_long_a_flag_may_live_can_be_expected_of_the_gate() -> None:
+    """The day after the last is too late; the last is not. An id that is no rule's fails the case."""
+    late = {**WIDEN, "expires": "2027-05-23"}
+    people = ["alice", "dora"]
+    assert failures(case(late, people, {"verdict": "allow", "findings": ["FS205"]})) == ()
+    on_time = {**WIDEN, "expires": "2027-05-22"}
+    assert failures(case(on_time, people, {"verdict": "allow", "findings": ["FS205"]})) == (
+        "expected FS205 to be found, and it is not",
+    )
+    assert failures(case(late, people, {"verdict": "allow", "findings": ["FS999"]})) == (
+        "expected FS999 to be found, and there is no such rule",
+    )
+    seldom = {**WIDEN, "purpose": "entitlement", "review": "91d"}
+    assert failures(case(seldom, people, {"verdict": "allow", "findings": ["FS210"]})) == ()
 
 
 def test_without_cases_no_row_is_exercised() -> None:
@@ -199,7 +244,8 @@ def test_failures_lead_to_the_line_of_the_case(tmp_path: Path) -> None:
         (tmp_path / name).mkdir(parents=True)
     for path in (TOP / "policies").glob("*.yaml"):
         (tmp_path / "policies" / path.name).write_text(path.read_text())
-    text = (TOP / "policies/tests/approvals.yaml").read_text().replace("missing: [release-manager]", "missing: [owner]")
+    text = (TOP / "policies/tests/approvals.yaml").read_text()
+    text = text.replace("missing: [release-manager]", "missing: [owner]", 1)
     (tmp_path / "policies/tests/approvals.yaml").write_text(text)
     report = run_policy_tests(read_tree(tmp_path).documents, now=NOW)
     (broken,) = [result for result in report.cases if not result.passed]

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 SYNTHETIC: Final = "FlagDefinition/policy-test/made-for-the-case"
 
 _ON, _OFF = "enabled", "disabled"
+_ALL: Final = 100
+_LITTLE: Final = 1
+"""Points of a hundred: less than any row lets anybody take at once."""
 
 
 class UnusableCase(FlagsealError):
@@ -131,12 +134,12 @@ def _flags(change: Mapping[str, Any], policies: PolicySet) -> tuple[Spec, Spec]:
     if name not in environments:
         raise UnusableCase(f"there is no environment {name}", remedy=f"Name one of {', '.join(sorted(environments))}.")
     nothing: Spec = {"default": _OFF}
-    # One point of a hundred: less than any row lets anybody take at once.
-    little: Spec = {"default": _OFF, "rules": [{"name": "a few", "split": {_ON: 1, _OFF: 99}}]}
+    little: Spec = {"default": _OFF, "rules": [{"name": "a few", **_share(change.get("step", _LITTLE))}]}
     match change["class"]:
         case "widen":
-            # Whatever must come first serves it already.
-            others: Spec = {other: {"default": _ON} for other in environments if other != name}
+            # Whatever must come first serves it already, unless the case says otherwise.
+            elsewhere = _ON if change.get("staged", True) else _OFF
+            others: Spec = {other: {"default": elsewhere} for other in environments if other != name}
             return _flag(change, {**others, name: nothing}), _flag(change, {**others, name: little})
         case "toward-safe":
             return _flag(change, {name: little}), _flag(change, {name: nothing})
@@ -144,19 +147,27 @@ def _flags(change: Mapping[str, Any], policies: PolicySet) -> tuple[Spec, Spec]:
             return _flag(change, {name: nothing}), _flag(change, {name: nothing}, description="Says more.")
 
 
+def _share(step: int) -> Spec:
+    return {"serve": _ON} if step == _ALL else {"split": {_ON: step, _OFF: _ALL - step}}
+
+
 def _flag(change: Mapping[str, Any], environments: Spec, *, description: str = "Made for a case.") -> Spec:
-    return {
+    purpose = change.get("purpose", "release")
+    spec: Spec = {
         "description": description,
-        "purpose": "release",
+        "purpose": purpose,
         "owner": change.get("owner", "nobody"),
         "riskTier": change["tier"],
         "lifecycle": "canary",
-        "expires": "2999-12-31",
-        "retireWhen": "The case is decided.",
         "variants": {_ON: True, _OFF: False},
         "safeVariant": _OFF,
         "environments": environments,
     }
+    if purpose == "entitlement" or "review" in change:
+        spec["review"] = {"every": change.get("review", "1d")}
+    if purpose != "entitlement":
+        spec |= {"expires": change.get("expires", "2999-12-31"), "retireWhen": "The case is decided."}
+    return spec
 
 
 # Policies changed for a case

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from flagseal.model.errors import FlagsealError
 from flagseal.model.instants import parse_instant
 from flagseal.model.policy_set import load_policies
-from flagseal.policy import Approval, Facts, State, decide
+from flagseal.policy import State, decide
 from flagseal.policy.facts import rfc3339
 from flagseal.policy.severity import strictest
-from flagseal.policy.state import changed_subjects
+from flagseal_validators.declared import Declared
+from flagseal_validators.judging import judge
 from flagseal_validators.policy_tests.change import sides_of
+from flagseal_validators.policy_tests.given import facts_of
+from flagseal_validators.policy_tests.suggesting import case_text, change_for, exercising, flow
 from flagseal_validators.policy_tests.values import CaseResult, RowUse, TestReport
+from flagseal_validators.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -20,11 +24,9 @@ if TYPE_CHECKING:
 
     from flagseal.model.document import Document
     from flagseal.model.policies import ChangeClass, PolicySet
+    from flagseal.policy import Facts
     from flagseal.policy.decision import Decision
     from flagseal_validators.policy_tests.change import Sides
-
-SOMEBODY: Final = "somebody-else"
-"""Who wrote a change whose case names no author: nobody who could approve it."""
 
 
 def run_policy_tests(documents: Iterable[Document], *, now: datetime) -> TestReport:
@@ -41,12 +43,15 @@ def run_policy_tests(documents: Iterable[Document], *, now: datetime) -> TestRep
     tests = [document for document in found if document.kind == "PolicyTest"]
     state = State({document.subject: document for document in found if document.kind != "PolicyTest"})
     policies = load_policies(state.documents.values())
-    cases = tuple(
-        _run(case, _place(test, number), state, policies, now)
-        for test in tests
-        for number, case in enumerate(cast("dict[str, Any]", test.spec)["cases"])
-    )
-    return TestReport(cases, tuple(_rows(policies, cases)))
+    cases = tuple(run_case(case, place, state, policies, now) for case, place in cases_of(tests))
+    return TestReport(cases, tuple(_rows(policies, state, cases, now)))
+
+
+def cases_of(tests: Iterable[Document]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Give every case of some policy tests, with its place."""
+    for test in tests:
+        for number, case in enumerate(cast("dict[str, Any]", test.spec)["cases"]):
+            yield case, _place(test, number)
 
 
 def _place(test: Document, number: int) -> str:
@@ -56,39 +61,30 @@ def _place(test: Document, number: int) -> str:
     return f"{test.source.file}:{position.line}"
 
 
-def _run(case: dict[str, Any], place: str, state: State, policies: PolicySet, now: datetime) -> CaseResult:
+def run_case(case: dict[str, Any], place: str, state: State, policies: PolicySet, now: datetime) -> CaseResult:
+    """Run one case.
+
+    Args:
+        case: Valid by the schema.
+        place: Where it stands.
+        state: All governed documents.
+        policies: Those among them.
+        now: The time, if the case names none.
+    """
     given, expected = case["given"], case["expect"]
     try:
         sides = sides_of(given["change"], state, policies)
     except FlagsealError as error:
         told = f"{error.message} {error.remedy}".strip()
         return CaseResult(case["name"], place, (f"the case cannot be made: {told}",), None, ())
-    # Policies of the side before: what a case changes is judged by what was in force.
-    decision = decide(_facts(given, sides, now), load_policies(sides.before.policies.values()))
-    failures = (*_unlike(given["change"], decision), *_unexpected(expected, decision))
-    return CaseResult(case["name"], place, failures, decision, _rows_of(decision, policies))
-
-
-def _facts(given: dict[str, Any], sides: Sides, now: datetime) -> Facts:
-    common = given.get("evidence", ["keys"])
-    written = [given.get("author"), *given.get("contributors", ())]
-    authors = [person for person in written if person is not None]
-    return Facts(
-        accepted=sides.before,
-        after=sides.after,
-        subjects=changed_subjects(sides.before, sides.after),
-        contributors=tuple(authors or [SOMEBODY]),
-        approvals=tuple(_approval(entry, common) for entry in given.get("approvals", ())),
-        now=parse_instant(given["time"]) if "time" in given else now,
-        ticket=given["change"].get("ticket"),
+    facts = facts_of(given, sides, now)
+    decision = decide(facts, policies)
+    failures = (
+        *_unlike(given["change"], decision),
+        *_unexpected(expected, decision),
+        *_unfound(expected.get("findings", ()), sides, facts, policies),
     )
-
-
-def _approval(entry: str | dict[str, Any], common: list[str]) -> Approval:
-    named = {"person": entry} if isinstance(entry, str) else entry
-    evidence = cast("Any", frozenset(named.get("evidence", common)))
-    at = parse_instant(named["at"]) if "at" in named else None
-    return Approval(cast("str", named["person"]), evidence, at)
+    return CaseResult(case["name"], place, failures, decision, _rows_of(decision, policies))
 
 
 # What came out
@@ -136,6 +132,19 @@ def _unexpected(expected: Mapping[str, Any], decision: Decision) -> Iterator[str
         yield from _late(parse_instant(expected["effectiveFrom"]), decision)
 
 
+def _unfound(expected: Iterable[str], sides: Sides, facts: Facts, policies: PolicySet) -> Iterator[str]:
+    """Hold the rules of the gate that a case names against what it changes."""
+    changed = [sides.after[subject] for subject in facts.subjects]
+    declared = Declared(tuple(sides.after.values()), policies, facts.clock.date()).about(
+        document for document in changed if not document.is_tombstone
+    )
+    for name in expected:
+        if name not in RULES:
+            yield f"expected {name} to be found, and there is no such rule"
+        elif not any(judged.suppressed is None for judged in judge(declared, [RULES[name]])):
+            yield f"expected {name} to be found, and it is not"
+
+
 def _late(expected: datetime, decision: Decision) -> Iterator[str]:
     instants = [entry.effective_from for entry in decision.environments.values()]
     known = [instant for instant in instants if instant is not None]
@@ -162,26 +171,21 @@ def _rows_of(decision: Decision, policies: PolicySet) -> tuple[str, ...]:
     return tuple(row.place for row in found if row is not None)
 
 
-def _rows(policies: PolicySet, cases: Iterable[CaseResult]) -> Iterator[RowUse]:
+def _rows(policies: PolicySet, state: State, cases: Iterable[CaseResult], now: datetime) -> Iterator[RowUse]:
     verdicts = [(place, case.decision.verdict) for case in cases if case.decision is not None for place in case.rows]
-    named = {row.place: _change_for(key, policies) for key, row in policies.approval.tiers.items()}
-    kinds = {"widen": "ApprovalPolicy"}
-    named |= {
-        row.place: f"{{class: {name}, policies: [{kinds.get(name, 'Organisation')}]}}"
-        for name, row in policies.approval.policies.items()
-    }
-    for place, change in named.items():
-        allowed = sum(1 for it, verdict in verdicts if it == place and verdict == "allow")
-        denied = sum(1 for it, verdict in verdicts if it == place and verdict == "deny")
-        remedy = f"Add a case with `change: {change}`." if change else "No environment is of that side: drop the row."
-        yield RowUse(place, allowed, denied, remedy)
-
-
-def _change_for(key: tuple[str, str, str], policies: PolicySet) -> str:
-    tier, side, change_class = key
-    production = side == "production"
-    name = next((name for name, found in sorted(policies.environments.items()) if found.production is production), None)
-    if name is None:
-        return ""
-    team = next(iter(sorted(policies.organisation.teams)), "TEAM")
-    return f"{{class: {change_class}, tier: {tier}, environment: {name}, owner: {team}}}"
+    for row in (*policies.approval.tiers.values(), *policies.approval.policies.values()):
+        allowed = sum(1 for it, verdict in verdicts if it == row.place and verdict == "allow")
+        denied = sum(1 for it, verdict in verdicts if it == row.place and verdict == "deny")
+        if allowed + denied:
+            yield RowUse(row.place, allowed, denied, "", "")
+            continue
+        change = change_for(row.place, policies, state)
+        if change is None:
+            yield RowUse(row.place, 0, 0, "No environment is of that side: drop the row.", "")
+            continue
+        try:
+            case = exercising(row, change, state, policies, now)
+        except FlagsealError as error:
+            yield RowUse(row.place, 0, 0, f"Add a case with `change: {flow(change)}`; as it is: {error.message}.", "")
+        else:
+            yield RowUse(row.place, 0, 0, "Add a case that it decides, for instance:", case_text(case))

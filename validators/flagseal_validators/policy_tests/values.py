@@ -41,13 +41,15 @@ class RowUse:
         place: Where it stands in the ApprovalPolicy.
         allowed: Cases that it let through.
         denied: Cases that were refused.
-        remedy: What to do if no case exercises it.
+        remedy: What to do if no case exercises it; empty if one does.
+        case: A case that would exercise it, as YAML; empty if one does, or none can.
     """
 
     place: str
     allowed: int
     denied: int
     remedy: str
+    case: str = ""
 
     @property
     def exercised(self) -> bool:

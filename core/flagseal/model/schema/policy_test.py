@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 from flagseal.model.schema.envelope import document
 from flagseal.model.schema.vocabulary import (
     CHANGE_CLASSES,
+    DAYS,
+    PURPOSES,
+    RULE_ID,
     SLUG,
     TIERS,
     boolean,
+    day,
     exactly_one_of,
     instant,
+    integer,
     label,
     listing,
     record,
@@ -70,6 +75,15 @@ _CHANGE = exactly_one_of(
             "tier": word("The tier of the flag.", TIERS),
             "environment": label("The environment that the change touches."),
             "owner": slug("The team that owns the flag."),
+            "step": integer(
+                "By how many points of 100 a widening lets more people leave the safe variant (default: 1).",
+                least=1,
+                most=100,
+            ),
+            "staged": boolean("Whether the other environments serve already what a widening serves (default: true)."),
+            "purpose": word("The purpose of the flag (default: release).", PURPOSES),
+            "expires": day("The last day of the flag (default: far ahead)."),
+            "review": text("How often the flag is reviewed (90d).", pattern=DAYS, longest=6),
             "policies": listing("Policy documents that change.", text("A kind.", longest=63)),
             "ticket": text("The ticket the change carries.", longest=128),
         },
@@ -109,6 +123,10 @@ POLICY_TEST = document(
                                 "missing": listing("Roles that are still missing.", slug("A role.")),
                                 "class": word("The strictest class.", CHANGE_CLASSES),
                                 "effectiveFrom": instant("From when it is in effect, where that is latest."),
+                                "findings": listing(
+                                    "Rules of the gate that must complain about what is changed (FS205).",
+                                    text("A rule's id.", pattern=RULE_ID, longest=5),
+                                ),
                                 "rules": listing(
                                     "Ids of the rules that must have failed.", text("A rule's id.", longest=64)
                                 ),
