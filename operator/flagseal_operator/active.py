@@ -149,6 +149,11 @@ class Active:
         return self._watcher.running and self._runner.running
 
     @property
+    def building(self) -> bool:
+        """Whether it may still publish."""
+        return self._runner.running
+
+    @property
     def vitals(self) -> Vitals:
         """How it is at the moment."""
         return replace(self._vitals, resources=len(self.inventory), unreported=len(self._writer))

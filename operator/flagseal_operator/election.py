@@ -98,6 +98,13 @@ class Election:
         """Whether this process will not be active any more: what it does as the active one must end."""
         return self._ended.is_set()
 
+    @property
+    def silenced(self) -> bool:
+        """Whether it ended because nobody answered: as far as is known nobody else is active."""
+        failure = self._failure
+        unanswered = failure is not None and failure.code == LeaseError.code
+        return self._ended.is_set() and unanswered and self._holder == self.identity and not self._stop.is_set()
+
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()

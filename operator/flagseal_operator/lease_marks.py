@@ -45,6 +45,11 @@ class LeaseMarks:
         self._known: Mark | None = None
         self._owed = False
 
+    @property
+    def known(self) -> Mark | None:
+        """The highest mark of this process, written or owed; None if it has read none."""
+        return self._known
+
     def read(self) -> Mark:
         """Give the highest mark; see :meth:`flagseal.snapshot.marks.Marks.read`."""
         if self._known is None:

@@ -4,6 +4,7 @@
 
     health, webhooks ───────────────────────────────────────────► always
     election ── waiting ──► held ──► Active: watch, build, publish, report ──► lost or told to stop ──► end
+                                        └─ nobody answers ──► Vigil: sign again ──► answered, or patience ends ──► end
 
 One who has lost ends, and what restarts it gives the next a clean memory; the store's fence decides between two that
 both believe to be active (docs/adr/0086).
@@ -27,14 +28,17 @@ from flagseal_operator.health import Health, HealthServer
 from flagseal_operator.lease_api import LeaseApi
 from flagseal_operator.lease_marks import LeaseMarks
 from flagseal_operator.second_clock import SecondClock
+from flagseal_operator.vigil import PATIENCE, MemoryMarks, Vigil
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from kubernetes.client import Configuration
     from securesystemslib.signer import Signer
 
+    from flagseal.snapshot.compose import Lifetimes
+    from flagseal.snapshot.marks import Mark, Marks
     from flagseal.snapshot.store import Store
     from flagseal_operator.active import Vitals
     from flagseal_operator.admission.known import Known
@@ -64,6 +68,8 @@ class Options:
         git: Where the git source works; None to leave FlagRepositories alone.
         webhooks: What the webhooks are told; None to serve none.
         clock: Gives the time in UTC.
+        lifetimes: How long signatures hold; as it is usual if None.
+        patience: How long what is published is signed again while the API server answers nobody.
     """
 
     store: Store
@@ -78,6 +84,8 @@ class Options:
     git: GitOptions | None = None
     webhooks: WebhookOptions | None = None
     clock: Callable[[], datetime] = utc_now
+    lifetimes: Lifetimes | None = None
+    patience: timedelta = PATIENCE
 
 
 @dataclass
@@ -95,6 +103,7 @@ class Process:
     _election: Election | None = None
     _started: bool = False
     _second_clock: SecondClock = field(default_factory=SecondClock)
+    _vigil: Vigil | None = None
 
     def stop(self) -> None:
         """Have :meth:`run` end; from any thread or signal handler."""
@@ -143,14 +152,14 @@ class Process:
         options = self.options
         trust = trusted(options.store, options.root).trust
         marks = LeaseMarks(LeaseApi(options.configure(), *options.lease))
-        publisher = Publisher(options.store, options.root, options.online(), marks=marks, clock=options.clock)
+        publisher = self._publisher(marks)
         active = Active(
             options.configure,
             publisher,
             trust,
             namespaces=options.namespaces,
             clock=options.clock,
-            require=lambda: self._second_clock.require_agreement(options.clock()),
+            require=self._require_clock,
             git=options.git,
         )
         # Set before it starts, so that a start that fails half-way is undone.
@@ -160,6 +169,10 @@ class Process:
         started = time.monotonic()
         while not self._stop.wait(_TICK):
             if election.ended:
+                if election.silenced and marks.known is not None:
+                    self._keep(active, marks.known)
+                if self._stop.is_set():
+                    return
                 raise _lost(election)
             if active.trust_changed:
                 raise FlagsealError(
@@ -170,6 +183,30 @@ class Process:
             if not active.running and time.monotonic() - started > _TICK:
                 raise FlagsealError("Watching or building has ended.", code="PartEnded", remedy="The log says why.")
 
+    def _keep(self, active: Active, mark: Mark) -> None:
+        """End being active, and sign again what is published as long as the API server answers nobody."""
+        active.stop()
+        if active.building:
+            return  # what it is at is not known, so nothing is signed beside it
+        lease = LeaseApi(self.options.configure(), *self.options.lease)
+        vigil = Vigil(self._publisher(MemoryMarks(mark)), lease, self._require_clock, self.options.patience)
+        self._vigil = vigil
+        vigil.keep(self._stop)
+
+    def _publisher(self, marks: Marks) -> Publisher:
+        options = self.options
+        return Publisher(
+            options.store,
+            options.root,
+            options.online(),
+            marks=marks,
+            clock=options.clock,
+            lifetimes=options.lifetimes,
+        )
+
+    def _require_clock(self) -> None:
+        self._second_clock.require_agreement(self.options.clock())
+
     def health(self) -> Health:
         """Say how it is."""
         found = self._health()
@@ -177,6 +214,8 @@ class Process:
 
     def _health(self) -> Health:
         active, election = self.active, self._election
+        if self._vigil is not None:
+            return _kept(self._vigil)
         if active is None:
             words = f"standing by; {(election.holder if election is not None else '') or 'nobody'} is active"
             if election is not None and (failure := election.failure) is not None:
@@ -207,6 +246,23 @@ def _gauges(vitals: Vitals) -> dict[str, tuple[str, float]]:
         "steps": ("Steps taken.", float(vitals.steps)),
         "last_step_seconds": ("How long the last step took.", vitals.step_seconds),
     }
+
+
+def _kept(vigil: Vigil) -> Health:
+    words = "The API server answers nobody: what is published is signed again, and nothing new is."
+    if vigil.failure is not None:
+        words += f" {vigil.failure.code}: {vigil.failure.message}"
+    published = vigil.published
+    gauges = {
+        "active": ("1 while it is active.", 0.0),
+        "keeping": ("1 while it only signs again what is published, for want of an API server.", 1.0),
+        "failing": ("1 while nothing can be published, or the head is held.", 1.0),
+    }
+    if published is not None:
+        gauges["snapshot_version"] = ("Version of the published snapshot.", float(published.version))
+        gauges["head_sequence"] = ("Sequence of the accepted head.", float(published.sequence))
+        gauges["timestamp_expires_seconds"] = ("Unix time at which it expires.", published.expires.timestamp())
+    return Health(alive=True, ready=True, words=words, gauges=gauges)
 
 
 def _lost(election: Election) -> FlagsealError:

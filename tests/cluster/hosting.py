@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from flagseal.snapshot.compose import Lifetimes
     from flagseal.snapshot.marks import Mark
     from flagseal.snapshot.store import DirectoryStore, Store, Stored
     from tests.cluster.cluster import Cluster
@@ -164,6 +165,8 @@ class Hosted:
         lease: The Lease it competes for.
         fuse: Burns down at marks too.
         terms: How it competes, but for its name; as installed if None.
+        kubeconfig: How it reaches the API server; as everybody does if None.
+        lifetimes: How long what it signs holds; as installed if None.
     """
 
     cluster: Cluster
@@ -172,6 +175,8 @@ class Hosted:
     lease: str
     fuse: Fuse | None = None
     terms: Terms | None = None
+    kubeconfig: Path | None = None
+    lifetimes: Lifetimes | None = None
     _fast: Any = field(default_factory=lambda: _FORK.Value("d", 0.0))
     _port: Any = field(default_factory=lambda: _FORK.Value("i", 0))
     _process: ForkProcess | None = None
@@ -247,9 +252,10 @@ class Hosted:
                 store=self.store,
                 root=self.world.root,
                 online=lambda: self.world.online,
-                configure=lambda: configuration(self.cluster.kubeconfig),
+                configure=lambda: configuration(self.kubeconfig or self.cluster.kubeconfig),
                 terms=replace(self.terms or Terms("hosted"), identity=f"hosted-{os.getpid()}"),
                 lease=("default", self.lease),
+                lifetimes=self.lifetimes,
                 clock=lambda: datetime.now(UTC) + timedelta(seconds=self._fast.value),
             )
         )

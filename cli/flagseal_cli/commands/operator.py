@@ -18,6 +18,7 @@ from flagseal.snapshot.ceremony import trusted
 from flagseal.snapshot.keys import load_signer, signer_among
 from flagseal.snapshot.stores import open_store
 from flagseal_cli.console import note
+from flagseal_cli.durations import Duration
 from flagseal_operator.admission.service import WebhookOptions
 from flagseal_operator.admission.witness import Desk
 from flagseal_operator.election import unique_identity
@@ -28,6 +29,8 @@ from flagseal_operator.lease import Terms
 from flagseal_operator.process import Options, Process
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from securesystemslib.signer import Signer
 
     from flagseal.approval.trust import Trust
@@ -98,6 +101,13 @@ def operator_command() -> None:
     metavar="KEY[=VALUE]",
     help="What the API server must say of a user (authenticated twice, say) for a receipt.",
 )
+@click.option(
+    "--keep-signing",
+    type=Duration(),
+    default="30m",
+    show_default=True,
+    help="How long what is published is signed again while the API server answers nobody; 0s for not at all.",
+)
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def run_command(  # noqa: PLR0913 (one argument an option)
     *,
@@ -118,6 +128,7 @@ def run_command(  # noqa: PLR0913 (one argument an option)
     webhook_client_ca: Path | None,
     admission_key: str | None,
     demanded: tuple[str, ...],
+    keep_signing: timedelta,
     log_format: str,
 ) -> None:
     """Watch, build, sign, publish, report; stand by while another operator is active. Stops with SIGTERM."""
@@ -148,6 +159,7 @@ def run_command(  # noqa: PLR0913 (one argument an option)
             port=port,
             git=GitOptions(work or Path(tempfile.mkdtemp(prefix="flagseal-clones-")), credentials),
             webhooks=webhooks,
+            patience=keep_signing,
         )
     )
     for number in (signal.SIGINT, signal.SIGTERM):

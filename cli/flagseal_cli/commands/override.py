@@ -14,8 +14,8 @@ from flagseal.approval.signing import ssh_sign
 from flagseal.emergency import EMERGENCY_NAMESPACE, parse_claim, payload_of, verify
 from flagseal.model.document import API_VERSION
 from flagseal.model.errors import UsageError
-from flagseal.model.instants import parse_duration
 from flagseal_cli.console import note
+from flagseal_cli.durations import Duration
 from flagseal_cli.place import Where, place_options
 from flagseal_operator.emergency_source import PROOF_ANNOTATION, PROOF_LABEL, SIGNED
 
@@ -26,22 +26,12 @@ if TYPE_CHECKING:
 _KIND = "EmergencyOverride"
 
 
-class _Duration(click.ParamType[timedelta]):
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:  # noqa: ANN401 (click's)
-        try:
-            return timedelta(seconds=parse_duration(str(value)))
-        except (ValueError, KeyError, IndexError, OverflowError):
-            self.fail(f"{value!r} is no duration like 30m or 2h", param, ctx)
-
-
 @click.command("override")
 @click.argument("flag", metavar="NAMESPACE/FLAG")
 @click.option("--action", type=click.Choice(["rollback"]), default="rollback", help="What happens to it.")
 @click.option("--incident", required=True, help="The incident, as your incident system calls it.")
 @click.option("--reason", required=True, help="Why, in words for whoever reviews it.")
-@click.option("--for", "length", type=_Duration(), default="1h", show_default=True, help="How long: 30m, 2h.")
+@click.option("--for", "length", type=Duration(), default="1h", show_default=True, help="How long: 30m, 2h.")
 @click.option("--end", "ends", metavar="NAME", help="End the override of this name, in place of starting one.")
 @click.option(
     "--output",
