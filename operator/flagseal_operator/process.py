@@ -122,7 +122,7 @@ class Process:
         lease = LeaseApi(options.configure(), *options.lease, dated=self._second_clock.hear)
         election = self._election = Election(lease, options.terms)
         if options.webhooks is not None:
-            self.admission = Admission(options.webhooks, options.store, options.root, self._known)
+            self.admission = Admission(options.webhooks, options.store, options.root, self._known, clock=options.clock)
         health = HealthServer(options.host, options.port, self.health)
         health.start()
         try:
@@ -133,6 +133,8 @@ class Process:
             while not self._stop.is_set() and not election.wait_held(_TICK):
                 if election.ended:
                     raise _lost(election)
+                if self.admission is not None and self.admission.trust_changed:
+                    raise _trust_changed()
             if not self._stop.is_set():
                 self._be_active(election)
         finally:
@@ -151,6 +153,8 @@ class Process:
     def _be_active(self, election: Election) -> None:
         options = self.options
         trust = trusted(options.store, options.root).trust
+        if options.webhooks is not None and options.webhooks.desk.trust != trust:
+            raise _trust_changed()
         marks = LeaseMarks(LeaseApi(options.configure(), *options.lease))
         publisher = self._publisher(marks)
         active = Active(
@@ -175,11 +179,7 @@ class Process:
                     return
                 raise _lost(election)
             if active.trust_changed:
-                raise FlagsealError(
-                    "A ceremony has changed trust.json.",
-                    code="TrustChanged",
-                    remedy="Nothing has to be done: this process ends, and the next one begins with what it says now.",
-                )
+                raise _trust_changed()
             if not active.running and time.monotonic() - started > _TICK:
                 raise FlagsealError("Watching or building has ended.", code="PartEnded", remedy="The log says why.")
 
@@ -270,4 +270,12 @@ def _lost(election: Election) -> FlagsealError:
         f"The Lease is lost{f' to {election.holder}' if election.holder else ''}.",
         code="LeaseLost",
         remedy="Nothing has to be done: another is active, and this process begins anew as its standby.",
+    )
+
+
+def _trust_changed() -> FlagsealError:
+    return FlagsealError(
+        "A ceremony has changed trust.json.",
+        code="TrustChanged",
+        remedy="Nothing has to be done: this process ends, and the next one begins with what it says now.",
     )

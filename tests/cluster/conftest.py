@@ -21,6 +21,8 @@ USERS: dict[str, tuple[str, ...]] = {
     "erin": ("people",),
     "mallory": ("people",),
     "flux": ("system:masters",),
+    "alice@acme": ("people",),
+    "bob@acme": ("people", "flag-emergency-override"),
 }
 
 

@@ -21,7 +21,10 @@ LATER = {"PodDisruptionBudget"}
 @needs_kubectl
 @pytest.mark.parametrize(
     "folder",
-    [OPERATOR / "manifests/overlays/single", OPERATOR / "manifests/overlays/ha", MANIFESTS / "overlays/bucket"],
+    [
+        *(OPERATOR / "manifests/overlays" / name for name in ("single", "ha", "ha-webhooks")),
+        MANIFESTS / "overlays/bucket",
+    ],
 )
 def test_the_api_server_takes_every_object(cluster: Cluster, folder: object) -> None:
     """With validation on; nothing is created but the namespaces that the others lie in."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from flagseal_operator.resources import NAMESPACED, PLURALS
 
 if TYPE_CHECKING:
     from flagseal.emergency import Claim, Proof
-    from flagseal_operator.admission.review import Request
+    from flagseal_operator.admission.review import Answer, Request
 
 ALICE = {"username": "alice@acme", "uid": "1", "groups": ["people", "system:authenticated"]}
 
@@ -65,3 +66,17 @@ def review(
 def asked(*words: Any, **more: Any) -> Request:  # noqa: ANN401 (those of a review)
     """Read a review, as it comes over the wire."""
     return read_review(json.dumps(review(*words, **more)).encode())
+
+
+def applied(body: dict[str, Any], answer: Answer) -> dict[str, Any]:
+    """Apply an answer's patch as the API server does."""
+    assert answer.refusal is None
+    after: dict[str, Any] = json.loads(json.dumps(body))
+    patch = answer.body("u")["response"].get("patch")
+    for step in json.loads(base64.b64decode(patch)) if patch else ():
+        *parents, last = [part.replace("~1", "/").replace("~0", "~") for part in step["path"].split("/")[1:]]
+        place = after
+        for part in parents:
+            place = place[part]
+        place[last] = step["value"]
+    return after

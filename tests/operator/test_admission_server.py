@@ -8,15 +8,18 @@ import socket
 import ssl
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from securesystemslib.signer import CryptoSigner
 
+from flagseal.snapshot.trust_change import set_trust
 from flagseal_operator.admission import server
 from flagseal_operator.admission.known import Known
 from tests.emergency.scene import override, world
 from tests.operator.reviews import resource, review
-from tests.operator.webhook import Client, certify, identify, serving
+from tests.operator.webhook import Client, certify, identify, serving, swap
 from tests.snapshot.world import document
 
 if TYPE_CHECKING:
@@ -170,7 +173,7 @@ def test_a_rotated_certificate_is_taken_up_under_load(company: World, tmp_path: 
                     thread.start()
             time.sleep(0.3)
             (tmp_path / "coming").rename(folder / f"..next{len(second)}")
-            _swap(folder, f"..next{len(second)}/..data")
+            swap(folder, f"..next{len(second)}/..data")
             until(lambda authority=coming.authority: _answers(admission.port, authority))
         stop.set()
         for thread in threads:
@@ -178,12 +181,6 @@ def test_a_rotated_certificate_is_taken_up_under_load(company: World, tmp_path: 
         assert failures == []
         assert answered[0] > 10
         assert not _answers(admission.port, first.authority)
-
-
-def _swap(folder: Path, target: str) -> None:
-    beside = folder / "..data_tmp"
-    beside.symlink_to(target)
-    beside.rename(folder / "..data")
 
 
 def _answers(port: int, authority: bytes) -> bool:
@@ -258,6 +255,28 @@ def test_a_standby_knows_what_is_published(company: World, tmp_path: Path) -> No
         company.change(document("Organisation", "organisation", spec), by=("frank", "dora"))
         _, answer = client.post("/mutate", review(resource(override()), user=bob))
         assert answer["response"]["allowed"], answer
+
+
+def test_nothing_is_signed_under_a_key_that_a_ceremony_has_replaced(company: World, tmp_path: Path) -> None:
+    """A standby notices when it is asked; its process ends, and the next one begins with the new trust."""
+    authority = certify(tmp_path / "certs").authority
+    with serving(company, tmp_path / "certs") as admission:
+        client = Client(admission.port, authority)
+        assert client.post("/mutate", REVIEW)[1]["response"]["allowed"]
+        assert not admission.trust_changed
+        other = CryptoSigner.generate_ed25519().public_key
+        set_trust(
+            company.directory,
+            company.root,
+            replace(company.trust, admission=other),
+            signers=company.offline[:2],
+            now=company.clock(),
+        )
+        company.publisher.refresh()
+        company.publish()
+        _, answer = client.post("/mutate", REVIEW)
+        assert answer["response"]["status"]["reason"] == "TrustChanged"
+        assert admission.trust_changed
 
 
 def test_a_store_that_is_gone_keeps_nobody_from_a_receipt(company: World, tmp_path: Path) -> None:

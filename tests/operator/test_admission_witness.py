@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from flagseal_operator.admission.known import Known
 from flagseal_operator.admission.witness import Desk, witness
 from flagseal_operator.emergency_source import read_offer
 from tests.emergency.scene import ADMISSION, REPOSITORY, ending, override, receipted, signed, world
-from tests.operator.reviews import asked, resource
+from tests.operator.reviews import applied, asked, resource
 from tests.snapshot.world import MONDAY
 
 if TYPE_CHECKING:
@@ -42,20 +41,6 @@ def asks(company: World, request: Request, *, known: bool = True, **desk: Any) -
     """Ask the webhook, at the company's time."""
     own = Desk(company.trust, **{"signer": ADMISSION, **desk})
     return witness(request, own, knows(company) if known else None, now=company.clock(), nonce=NONCE)
-
-
-def applied(body: dict[str, Any], answer: Answer) -> dict[str, Any]:
-    """Apply an answer's patch as the API server does."""
-    assert answer.refusal is None
-    after: dict[str, Any] = json.loads(json.dumps(body))
-    patch = answer.body("u")["response"].get("patch")
-    for step in json.loads(base64.b64decode(patch)) if patch else ():
-        *parents, last = [part.replace("~1", "/").replace("~0", "~") for part in step["path"].split("/")[1:]]
-        place = after
-        for part in parents:
-            place = place[part]
-        place[last] = step["value"]
-    return after
 
 
 @pytest.mark.parametrize("known", [True, False])

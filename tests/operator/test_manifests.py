@@ -13,14 +13,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from flagseal_operator.resources import PLURALS
+from flagseal_operator.admission.issuing import service_hosts
+from flagseal_operator.admission.server import MUTATE, PORT, VALIDATE
+from flagseal_operator.admission.service import PATIENCE_SECONDS
+from flagseal_operator.emergency_source import PROOF_LABEL, SIGNED
+from flagseal_operator.resources import DECLARING, PLURALS
 from tests.operator.hardened import weaknesses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 OPERATOR = Path(__file__).resolve().parents[2] / "operator"
-OVERLAYS = ("base", "overlays/single", "overlays/ha", "overlays/flux")
+OVERLAYS = ("base", "overlays/single", "overlays/ha", "overlays/ha-webhooks", "overlays/flux")
 needs_kubectl = pytest.mark.skipif(
     shutil.which("kubectl") is None, reason="kubectl is not installed: nothing to build with"
 )
@@ -182,9 +186,81 @@ def test_a_standby_is_there_where_it_is_promised() -> None:
 
 
 @needs_kubectl
+def test_only_receipts_are_waited_for() -> None:
+    """Whatever else is asked of admission is a courtesy; what a person signed is exempt (docs/adr/0100)."""
+    bodies = built("overlays/ha-webhooks")
+    (mutating,) = of_kind(bodies, "MutatingWebhookConfiguration")
+    (proof,) = mutating["webhooks"]
+    assert proof["failurePolicy"] == "Fail"
+    assert proof["rules"] == [
+        {
+            "apiGroups": ["flagseal.dev"],
+            "apiVersions": ["v1alpha1"],
+            "operations": ["CREATE", "UPDATE"],
+            "resources": ["emergencyoverrides", "flagfreezes"],
+            "scope": "*",
+        }
+    ]
+    exempt = {"key": PROOF_LABEL, "operator": "NotIn", "values": [SIGNED]}
+    assert proof["objectSelector"] == {"matchExpressions": [exempt]}
+    assert "namespaceSelector" not in proof
+    (validating,) = of_kind(bodies, "ValidatingWebhookConfiguration")
+    (courtesy,) = validating["webhooks"]
+    assert courtesy["failurePolicy"] == "Ignore"
+    assert sorted(courtesy["rules"][0]["resources"]) == sorted(PLURALS.values())
+    assert courtesy["rules"][1]["resources"] == sorted(PLURALS[kind] for kind in DECLARING)
+    for webhook, path in ((proof, MUTATE), (courtesy, VALIDATE)):
+        assert webhook["clientConfig"]["service"]["path"] == path
+        assert webhook["sideEffects"] == "None"
+        assert webhook["admissionReviewVersions"] == ["v1"]
+        assert PATIENCE_SECONDS < webhook["timeoutSeconds"] <= 5
+    # The operator may change neither.
+    roles = [*of_kind(bodies, "ClusterRole"), *of_kind(bodies, "Role")]
+    assert not [role for role in roles for rule in role["rules"] if "admission" in str(rule["apiGroups"])]
+
+
+@needs_kubectl
+def test_the_webhooks_are_called_where_they_are_served() -> None:
+    """Service, port, policy and certificate, by both ways to get one."""
+    bodies = built("overlays/ha-webhooks")
+    (service,) = (it for it in of_kind(bodies, "Service") if "webhooks" in it["metadata"]["name"])
+    for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
+        called = of_kind(bodies, kind)[0]["webhooks"][0]["clientConfig"]["service"]
+        assert called["name"] == service["metadata"]["name"]
+        assert called["namespace"] == service["metadata"]["namespace"] == "flagseal-system"
+        assert called["port"] == service["spec"]["ports"][0]["port"]
+    # A standby serves them, and an active one that cannot publish does too.
+    assert service["spec"]["publishNotReadyAddresses"] is True
+    container = _container(of_kind(bodies, "Deployment")[0])
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports[service["spec"]["ports"][0]["targetPort"]] == PORT
+    certificates = yaml.safe_load_all((OPERATOR / "manifests/webhooks/cert-manager/certificates.yaml").read_text())
+    (certificate,) = (it for it in certificates if it["spec"].get("dnsNames"))
+    assert tuple(certificate["spec"]["dnsNames"]) == service_hosts(called["name"], called["namespace"])
+    volumes = {it["name"]: it for it in _pod(of_kind(bodies, "Deployment")[0])["volumes"]}
+    assert volumes["webhook-certs"]["secret"]["secretName"] == certificate["spec"]["secretName"]
+
+
+@needs_kubectl
+def test_with_cert_manager_both_registrations_ask_for_its_authority(tmp_path: Path) -> None:
+    """As the overlay says, by taking the comment's sign away."""
+    overlay = OPERATOR / "manifests/overlays/ha-webhooks/kustomization.yaml"
+    manifests = tmp_path / "manifests"
+    shutil.copytree(OPERATOR / "manifests", manifests)
+    (manifests / "overlays/ha-webhooks/kustomization.yaml").write_text(overlay.read_text().replace("# - ", "- "))
+    bodies = built(str(manifests / "overlays/ha-webhooks"))
+    registrations = [it for it in bodies if it["kind"].endswith("WebhookConfiguration")]
+    assert len(registrations) == 2
+    certificates = {it["metadata"]["name"]: it["spec"]["secretName"] for it in of_kind(bodies, "Certificate")}
+    for body in registrations:
+        namespace, name = body["metadata"]["annotations"]["cert-manager.io/inject-ca-from"].split("/")
+        assert (namespace, certificates[name]) == ("flagseal-system", "flagseal-webhook-certs")
+
+
+@needs_kubectl
 def test_every_option_in_the_deployment_is_one_of_the_command() -> None:
     """Manifests and command do not drift apart."""
-    (deployment,) = of_kind(built("overlays/ha"), "Deployment")
+    (deployment,) = of_kind(built("overlays/ha-webhooks"), "Deployment")
     container = deployment["spec"]["template"]["spec"]["containers"][0]
     told = subprocess.run(
         [str(Path(sys.executable).parent / "flagseal"), "operator", "run", "--help"],

@@ -34,13 +34,30 @@ def certify(folder: Path, host: str = "127.0.0.1", *, days: int = 1) -> Issued:
     version.mkdir()
     (version / "tls.crt").write_bytes(made.certificate)
     (version / "tls.key").write_bytes(made.key)
-    beside = folder / "..data_tmp"
-    beside.symlink_to(version.name)
-    beside.rename(folder / "..data")
+    (version / "ca.crt").write_bytes(made.authority)
+    swap(folder, version.name)
     for name in ("tls.crt", "tls.key"):
         if not (folder / name).is_symlink():
             (folder / name).symlink_to(os.path.join("..data", name))  # noqa: PTH118 (relative, as kubelets write it)
     return made
+
+
+def swap(folder: Path, version: str) -> None:
+    """Have another version of a mounted Secret take the place of the one that is there."""
+    beside = folder / "..data_tmp"
+    beside.symlink_to(version)
+    beside.rename(folder / "..data")
+
+
+def served_by(port: int, authority: bytes) -> bool:
+    """Tell whether the webhooks show a certificate that an authority vouches for."""
+    client = Client(port, authority)
+    try:
+        client.connection.connect()
+    except ssl.SSLError:
+        return False
+    client.connection.close()
+    return True
 
 
 def identify(folder: Path) -> None:

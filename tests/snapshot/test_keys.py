@@ -72,6 +72,19 @@ def test_a_key_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> Non
     assert "chmod 600" in refused.value.remedy
 
 
+def test_a_key_in_a_mounted_secret_may_be_its_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubernetes mounts it as root's, for the group of a process that is not root; nobody else may read it."""
+    generate(tmp_path / "k.pem")
+    monkeypatch.setattr("os.geteuid", lambda: (tmp_path / "k.pem").stat().st_uid + 1)
+    (tmp_path / "k.pem").chmod(0o440)
+    load_signer(str(tmp_path / "k.pem"))
+    for mode in (0o444, 0o460, 0o450):
+        (tmp_path / "k.pem").chmod(mode)
+        with pytest.raises(SnapshotError) as refused:
+            load_signer(str(tmp_path / "k.pem"))
+        assert refused.value.code == "KeyExposed"
+
+
 def test_bad_files_are_refused_with_their_name(tmp_path: Path) -> None:
     """Missing, no key, a key of a kind that TUF does not know, an unknown scheme."""
     (tmp_path / "junk.pem").write_bytes(b"junk")

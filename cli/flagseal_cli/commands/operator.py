@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flagseal.model.errors import UsageError
+from flagseal.model.errors import SnapshotError
 from flagseal.snapshot.ceremony import trusted
 from flagseal.snapshot.keys import load_signer, signer_among
 from flagseal.snapshot.stores import open_store
+from flagseal_cli.commands.certificates import certificates_command
 from flagseal_cli.console import note
 from flagseal_cli.durations import Duration
 from flagseal_operator.admission.service import WebhookOptions
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 @click.group("operator")
 def operator_command() -> None:
     """Turn the resources of a cluster into signed snapshots."""
+
+
+operator_command.add_command(certificates_command)
 
 
 @operator_command.command("run")
@@ -175,16 +179,20 @@ def run_command(  # noqa: PLR0913 (one argument an option)
 
 
 def _admission(uri: str | None, trust: Trust) -> Signer | None:
-    """Open the key of admission, and hold it against the one that everybody trusts."""
+    """Open the key of admission; None, with a word, where it is not the one that everybody trusts.
+
+    After that key was revoked, or replaced, only receipts end: what is published goes on.
+    """
     if uri is None:
         return None
     if trust.admission is None:
-        raise UsageError(
-            "--admission-key: trust.json names no key of admission, so no receipt would prove anything",
-            code="KeyNotTrusted",
-            remedy="Found the trust with `flagseal trust init --admission-key`, or leave the option out.",
-        )
-    return load_signer(uri, public_key=trust.admission)
+        note("No receipts: trust.json names no key of admission (`flagseal trust init --admission-key`).")
+        return None
+    try:
+        return load_signer(uri, public_key=trust.admission)
+    except SnapshotError as error:
+        note(f"No receipts: {error.message}. {error.remedy}")
+        return None
 
 
 def _demanded(words: tuple[str, ...]) -> dict[str, str | None]:

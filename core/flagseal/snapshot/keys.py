@@ -191,8 +191,11 @@ def _file_signer(path: Path, passphrase: Callable[[], Passphrase] | None, public
 def _read_private(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            found = os.fstat(file.fileno())
+            mode = found.st_mode
+            # A Secret that is mounted for a process which is not root is root's, and its group may read it.
+            shared = stat.S_IRWXO | (stat.S_IRWXG if found.st_uid == os.geteuid() else stat.S_IWGRP | stat.S_IXGRP)
+            if mode & shared:
                 raise SnapshotError(
                     f"{path}: others may read this private key (mode {stat.S_IMODE(mode):04o})",
                     code="KeyExposed",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
+    from flagseal.approval.trust import Trust
     from flagseal.snapshot.store import Store
 
 _LOG: Final = logging.getLogger("flagseal.admission")
@@ -49,6 +50,7 @@ class Knowledge:
         self._lock = threading.Lock()
         self._reading: Future[Known | None] | None = None
         self._read: tuple[str, Known] | None = None
+        self._trust: Trust | None = None
         self._looked = -AGAIN_SECONDS
 
     def ask(self, patience: float) -> Known | None:
@@ -76,6 +78,11 @@ class Knowledge:
             self._look()
         return None if self._read is None else self._read[1]
 
+    @property
+    def trust(self) -> Trust | None:
+        """What ``trust.json`` said when the store was read last; None if it never was."""
+        return self._trust
+
     def close(self) -> None:
         """Read nothing any more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -95,6 +102,7 @@ class Knowledge:
                 return None
             if self._read is None or self._read[0] != stored.etag:
                 live = read_live(self._store, self._root, Mark(), now=datetime.now(UTC))
+                self._trust = live.trusted.trust
                 if live.content is None:
                     return None
                 self._read = stored.etag, Known.of(live.content.head, live.content.build.emergencies)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from flagseal.model.errors import ApprovalError
 from flagseal_operator.admission.certificates import Certificates
 from flagseal_operator.admission.courtesy import advise
 from flagseal_operator.admission.knowledge import Knowledge
@@ -30,6 +31,12 @@ _LOG: Final = logging.getLogger("flagseal.admission")
 
 PATIENCE_SECONDS: Final = 2.0
 """How long a receipt waits for the accepted state; API servers wait five seconds for all of it."""
+
+_CHANGED: Final = ApprovalError(
+    "A ceremony has just changed trust.json, so what would be signed here might prove nothing.",
+    code="TrustChanged",
+    remedy="Try again in a few seconds, or sign it with your own key (`flagseal override`).",
+)
 
 
 @dataclass(frozen=True)
@@ -118,6 +125,11 @@ class Admission:
         self._note(path, request, found)
         return 200, body
 
+    @property
+    def trust_changed(self) -> bool:
+        """Whether a ceremony has changed what this process began with, as far as anybody has asked."""
+        return self._knowledge.trust not in {None, self._desk.trust}
+
     def gauges(self) -> dict[str, tuple[str, float]]:
         """Say how it is, for Prometheus."""
         expires = self._certificates.expires
@@ -128,6 +140,7 @@ class Admission:
                 "Unix time at which the webhooks' certificate expires; 0 if there is none.",
                 expires.timestamp() if expires is not None else 0.0,
             ),
+            "admission_signs": ("1 if receipts can be signed.", float(self._desk.signer is not None)),
             "admission_receipts": ("Receipts signed.", float(counts.get("receipts", 0))),
             "admission_refused": ("Reviews answered with a refusal.", float(counts.get("refused", 0))),
             "admission_allowed": ("Reviews answered otherwise.", float(counts.get("allowed", 0))),
@@ -138,6 +151,8 @@ class Admission:
     def _decide(self, path: str, request: Request) -> Answer:
         if path == MUTATE:
             known = self._knowledge.ask(PATIENCE_SECONDS) if request.operation == "CREATE" else None
+            if self.trust_changed:
+                return Answer(_CHANGED)
             return witness(request, self._desk, known, now=self._clock(), nonce=secrets.token_hex(16))
         return advise(request, self._desk.trust, self._knowledge.peek(), now=self._clock())
 
