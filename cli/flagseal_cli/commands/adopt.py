@@ -68,6 +68,22 @@ def import_launchdarkly(files: tuple[Path, ...], **options: Any) -> int:  # noqa
     return _adopt(read, options)
 
 
+@import_command.command("unleash")
+@_options
+@governance(foreign=True)
+def import_unleash(files: tuple[Path, ...], **options: Any) -> int:  # noqa: ANN401 (the same)
+    """Import Unleash's toggles: an export of its admin API, old or new, or what clients fetch."""
+    from flagseal_validators.exchange.unleash import read_unleash
+
+    return _adopt(read_unleash(_only(files).read_bytes(), file=_only(files).name), options)
+
+
+def _only(files: tuple[Path, ...]) -> Path:
+    if len(files) != 1:
+        raise UsageError("one file at a time is read", remedy="Import one after the other.")
+    return files[0]
+
+
 def _adopt(source: NeutralSource, options: dict[str, Any]) -> int:
     from flagseal_validators.exchange import adopt, adopted_files, import_record, import_text, write_new
 

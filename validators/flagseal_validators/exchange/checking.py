@@ -42,10 +42,17 @@ class Absent:
 ABSENT: Final = Absent()
 
 
+class Unasked:
+    """Stand for a context that the origin cannot be asked with: it is no context of its applications."""
+
+
+UNASKED: Final = Unasked()
+
+
 class Evaluator(Protocol):
     """An evaluator of the origin."""
 
-    def answer(self, key: str, environment: str, context: Mapping[str, Json], now: int, /) -> Json | Absent:
+    def answer(self, key: str, environment: str, context: Mapping[str, Json], now: int, /) -> Json | Absent | Unasked:
         """Give the value of a flag.
 
         Args:
@@ -95,8 +102,10 @@ def check(
         for instant in _instants(flag, now):
             clock[0] = instant
             for context in contexts if instant == now else contexts[::5]:
-                evaluated += 1
                 theirs = evaluator.answer(flag.key, origin, context, instant)
+                if isinstance(theirs, Unasked):
+                    continue
+                evaluated += 1
                 if not _alike(theirs, [way.evaluate(flag.key, context) for way in ways], fallback):
                     differ += 1
                     example = context if example is None else example

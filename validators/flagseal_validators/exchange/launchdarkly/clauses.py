@@ -7,9 +7,7 @@ its own name.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from flagseal.evaluation.semver import parse_version
@@ -17,6 +15,7 @@ from flagseal.model.condition import ALWAYS, NEVER, AllOf, AnyOf, Negation, Test
 from flagseal_validators.exchange.neutral import TARGETING_KEY
 from flagseal_validators.exchange.node import Misread, Node, NoForm
 from flagseal_validators.exchange.patterns import pattern_condition
+from flagseal_validators.exchange.times import read_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,20 +176,6 @@ def _version(path: tuple[str, ...], relation: str, operand: Json) -> Condition:
 
 def _is_number(value: Json) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-_TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})")
-
-
-def read_time(text: str) -> datetime | None:
-    """Read a time by RFC 3339; None if it is none."""
-    if _TIME.fullmatch(text) is None:
-        return None
-    try:
-        found = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text.upper().replace(" ", "T")))
-        return found.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _milliseconds(operand: Json) -> Json:
