@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from flagseal.approval.trust import Genesis, Trust
+from flagseal.approval.trust import Attestor, Genesis, Trust
 from flagseal.history import Manifest
 from flagseal.model.errors import UsageError
 from flagseal.snapshot import ceremony
@@ -29,6 +29,21 @@ if TYPE_CHECKING:
 OFFLINE_KEYS: Final = 3
 THRESHOLD: Final = 2
 _SHORT_IDENTITY: Final = len("git:") + 12
+
+
+@dataclass(frozen=True, slots=True)
+class Forge:
+    """The git host whose facts count.
+
+    Attributes:
+        repository_id: ``github:<number>``.
+        repository_name: ``owner/name``.
+        attestors: Keys whose word about it counts.
+    """
+
+    repository_id: str
+    repository_name: str
+    attestors: tuple[Key, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +73,7 @@ def read_trust(data: DataFolder, store: Store | None = None) -> Trust:
     return ceremony.trusted(store or DirectoryStore(data.store), data.read_root()).trust
 
 
-def found(
+def found(  # noqa: PLR0913 (everything that a trust says)
     repository: FlagRepository,
     data: DataFolder,
     environment: str,
@@ -68,6 +83,7 @@ def found(
     threshold: int = THRESHOLD,
     store: Store | None = None,
     admission: Key | None = None,
+    forge: Forge | None = None,
 ) -> Trust:
     """Generate keys and pin where the history begins.
 
@@ -80,6 +96,7 @@ def found(
         threshold: How many of them a new root or trust.json needs.
         store: Where root and targets go in the place of the data's own store; a cluster's, for instance.
         admission: Signs admission receipts of emergencies in a cluster.
+        forge: The git host whose facts count, by an attestor's word; None where reviewers' own keys count alone.
 
     Raises:
         InvalidDocuments: The documents at that revision cannot be taken.
@@ -103,13 +120,14 @@ def found(
     commit = repository.resolve(genesis or ref)
     documents, _ = environment_of(repository.documents(commit), environment, f"at {commit[:12]}")
     trust = Trust(
-        repository_id=repository.identity,
+        repository_id=repository.identity if forge is None else forge.repository_id,
         # It is part of what reviewers sign, so every clone must give the same, whatever its folder is called.
-        repository_name=repository.identity[:_SHORT_IDENTITY],
+        repository_name=repository.identity[:_SHORT_IDENTITY] if forge is None else forge.repository_name,
         ref=ref,
         environment=environment,
         genesis=Genesis(commit, Manifest.of({document.subject: document for document in documents}).digest),
         admission=admission,
+        attestors=() if forge is None else tuple(Attestor(key) for key in forge.attestors),
     )
     # From now on approvals are looked for here: let every fetch bring them.
     repository.configure_notes()
@@ -144,7 +162,8 @@ def found_or_read(repository: FlagRepository, data: DataFolder, environment: str
     trust = read_trust(data)
     for what, here, asked in (
         ("environment", trust.environment, environment),
-        ("repository", trust.repository_id, repository.identity),
+        # A number that a git host gave cannot be found in a clone.
+        ("repository", trust.repository_id, _identity(trust, repository)),
     ):
         if here != asked:
             raise UsageError(
@@ -153,6 +172,10 @@ def found_or_read(repository: FlagRepository, data: DataFolder, environment: str
                 remedy="Name another folder with --data.",
             )
     return Founded(trust, newly=False)
+
+
+def _identity(trust: Trust, repository: FlagRepository) -> str:
+    return repository.identity if trust.repository_id.startswith("git:") else trust.repository_id
 
 
 def promote_online_key(data: DataFolder) -> None:

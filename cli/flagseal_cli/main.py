@@ -24,12 +24,14 @@ EXIT_INTERRUPTED: Final = 130
 
 COMMANDS: Final = {
     "approvals": ("approvals", "What a revision needs, who gave it, and what is missing."),
+    "attest": ("attest", "Sign that what landed was approved, by the git host's facts."),
     "approve": ("approve", "Approve a revision with your own SSH key."),
     "cluster": ("cluster", "Ask and feed a cluster: what `status`, `explain` and the git source do."),
     "compile": ("evaluate", "Turn definitions into flagd documents."),
     "eval": ("evaluate", "Evaluate one flag from the working tree."),
     "explain": ("explain", "Prove an answer: rule, snapshot, statement, people, policy, commit."),
     "export": ("exchange", "Write flags as files of flagd or of the OpenFeature operator."),
+    "facts": ("facts", "Fetch what the git host knows of a merged pull request."),
     "import": ("adopt", "Take flags over from files of flagd and of other products."),
     "init": ("init", "Write a flag repository."),
     "operator": ("operator", "Turn the resources of a cluster into signed snapshots."),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
+    from flagseal.approval.statement import Statement
     from flagseal.history import Acceptance, Head
     from flagseal.model.policies import Organisation
-    from flagseal.policy.decision import Decision
+    from flagseal.policy.decision import Check, Decision
     from flagseal.policy.facts import Approval
     from flagseal_operator.standing import Standing
 
@@ -84,6 +85,37 @@ def approval_lines(approvals: tuple[Approval, ...], organisation: Organisation) 
         person = organisation.people.get(approval.person)
         name = f" ({person.name})" if person else ""
         yield f"  {approval.person}{name}, by {' and '.join(sorted(approval.evidence))}"
+
+
+def check_lines(checks: Iterable[Check]) -> Iterator[str]:
+    """Say what each check found, and what to do where it refuses."""
+    for check in checks:
+        place = f" ({check.environment})" if check.environment else ""
+        yield f"  {'ok  ' if check.passed else 'FAIL'} {check.id}{place}: {check.reason}"
+        if check.remedy and not check.passed:
+            yield f"       → {check.remedy}"
+
+
+def attested_lines(statement: Statement) -> Iterator[str]:
+    """Say what a statement says that the forge knew; nothing where it says nothing."""
+    match statement.forge:
+        case {"request": {"number": number, "mergedAt": merged, **rest}, "approvals": list(approvals), **more}:
+            yield f"By the git host: request {number}, merged at {merged} by {_login(rest.get('mergedBy'))}"
+            yield f"  opened by {_login(rest.get('author'))}"
+            for approval in approvals:
+                if isinstance(approval, dict):
+                    reviewed, roles = str(approval.get("reviewed"))[:12], approval.get("roles")
+                    held = ", ".join(map(str, roles)) if isinstance(roles, list) else ""
+                    yield f"  {_login(approval)} approved {reviewed} at {approval.get('at')} ({held})"
+            yield f"  attested by {more.get('verifier')}, facts of {more.get('observedAt')}"
+
+
+def _login(account: object) -> str:
+    match account:
+        case {"person": person, "login": login}:
+            return f"{person or 'nobody known'} ({login})"
+        case _:
+            return "nobody known"
 
 
 def pending_lines(head: Head, environment: str, now: datetime) -> Iterator[str]:

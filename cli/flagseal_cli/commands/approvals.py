@@ -10,7 +10,15 @@ from flagseal.repository import FlagRepository
 from flagseal_cli.console import print_json
 from flagseal_cli.options import data_option, environment_option, format_option, repo_option
 from flagseal_cli.published import published_state
-from flagseal_cli.render import INSTANT, approval_lines, change_lines, decision_lines, missing_lines
+from flagseal_cli.render import (
+    INSTANT,
+    approval_lines,
+    attested_lines,
+    change_lines,
+    check_lines,
+    decision_lines,
+    missing_lines,
+)
 from flagseal_cli.workspace import data_folder, find_repository
 from flagseal_operator.standing import Standing, standing
 
@@ -76,6 +84,8 @@ def _show_past(approved: Approved, style: str) -> None:
     click.echo("Approved by:")
     for line in approval_lines(approved.approvals, approved.before.policies.organisation):
         click.echo(line)
+    for line in attested_lines(statement):
+        click.echo(line)
     _show_checks(approved.decision)
 
 
@@ -99,6 +109,9 @@ def _show_standing(stands: Standing, organisation: Organisation, style: str) -> 
     click.echo("Approved by:" if stands.approvals else "Approved by nobody yet.")
     for line in approval_lines(stands.approvals, organisation):
         click.echo(line)
+    if stands.candidate is not None:
+        for line in attested_lines(stands.candidate.proposal.statement):
+            click.echo(line)
     if decision is not None:
         _show_checks(decision)
     for line in missing_lines(stands):
@@ -107,7 +120,6 @@ def _show_standing(stands: Standing, organisation: Organisation, style: str) -> 
 
 def _show_checks(decision: Decision) -> None:
     click.echo("Checks:")
-    for check in decision.checks:
-        place = f" ({check.environment})" if check.environment else ""
-        click.echo(f"  {'ok  ' if check.passed else 'FAIL'} {check.id}{place}: {check.reason}")
+    for line in check_lines(decision.checks):
+        click.echo(line)
     click.echo(f"Policy: {decision.policy}")

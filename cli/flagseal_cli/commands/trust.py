@@ -16,7 +16,7 @@ from flagseal.snapshot.layout import metadata_name
 from flagseal.snapshot.stores import open_store
 from flagseal_cli.commands.revoke import revoke_command
 from flagseal_cli.console import note, print_json
-from flagseal_cli.founding import OFFLINE_KEYS, THRESHOLD, found, promote_online_key
+from flagseal_cli.founding import OFFLINE_KEYS, THRESHOLD, Forge, found, promote_online_key
 from flagseal_cli.locking import alone_in
 from flagseal_cli.offline import folder_of, keys_option, made_at, open_keys, store_of, store_option
 from flagseal_cli.options import data_option, environment_option, format_option, repo_option
@@ -49,16 +49,26 @@ def trust_command() -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Public key whose receipts prove emergencies in a cluster. If PATH is missing, a key is generated there.",
 )
+@click.option("--github", metavar="ID:OWNER/NAME", help="The repository on GitHub, by its number and name.")
+@click.option(
+    "--attestor",
+    "attestors",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Public key of an attestor whose word about GitHub's facts counts. Needs --github.",
+)
 @store_option
 @repo_option
 @data_option
-def init_trust(
+def init_trust(  # noqa: PLR0913 (each is an option)
     environment: str,
     *,
     genesis: str | None,
     keys: int,
     threshold: int,
     admission_key: Path | None,
+    github: str | None,
+    attestors: tuple[Path, ...],
     where: str | None,
     repo: Path | None,
     data: Path | None,
@@ -90,6 +100,7 @@ def init_trust(
         threshold=threshold,
         store=store,
         admission=None if admission_key is None else _admission(admission_key),
+        forge=_forge(github, attestors),
     )
     note(f"Founded {environment} on commit {trust.genesis.commit[:12]}, manifest {trust.genesis.manifest}.")
     note(f"Pinned root, to be handed to every client: {folder.root}")
@@ -216,6 +227,20 @@ def renew_trust(
         given = open_keys(signers, folder, ceremony.trusted(store, root))
         after = ceremony.renew(store, root, signers=given, now=datetime.now(UTC))
     note(f"Root version {after.root.version} expires {after.root.expires:%Y-%m-%d}; targets the same day.")
+
+
+def _forge(github: str | None, attestors: tuple[Path, ...]) -> Forge | None:
+    """Read which repository of a git host is meant, and whose word about it counts."""
+    if github is None and not attestors:
+        return None
+    number, _, name = (github or "").partition(":")
+    if not number.isdecimal() or name.count("/") != 1 or not attestors:
+        raise UsageError(
+            "--github and --attestor go together: the repository's number and name, and an attestor's public key",
+            code="BadForge",
+            remedy="Write --github 4711:acme/flags --attestor attestor.pub (docs/github.md).",
+        )
+    return Forge(f"github:{int(number)}", name, tuple(load_public_key(path) for path in attestors))
 
 
 def _admission(path: Path) -> Key:

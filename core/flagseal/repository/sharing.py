@@ -7,6 +7,7 @@ in no argument, address or message.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from flagseal.model.errors import RepositoryError
@@ -35,9 +36,57 @@ _ENVIRONMENT: Final = {
     "GIT_ASKPASS": "/bin/false",
     "SSH_ASKPASS": "/bin/false",
 }
-_NAME: Final = "shared"
-_COPY: Final = f"refs/notes/{_NAME}/flagseal"
+_LONGEST_WORDS: Final = 400
+_USERINFO: Final = re.compile(r"://[^/\s]*@")
+_COPY: Final = "refs/notes/shared/flagseal"
 """Our copy of their notes; whoever reads notes here reads it as well."""
+
+
+class Remote:
+    """Fetch from and push to the repository that everybody else uses.
+
+    Args:
+        git: The clone at hand.
+        name: Of a remote of it, or an address.
+        password: A token for it; None where it needs none, or ssh or this machine's git proves who we are.
+    """
+
+    def __init__(self, git: Plumbing, name: str, *, password: str | None = None) -> None:
+        self._git = git
+        self.name = name
+        self._password = password
+
+    def fetch(self, *specs: str) -> None:
+        """Fetch refs.
+
+        Args:
+            specs: As git has them (``+refs/heads/main:refs/remotes/origin/main``).
+
+        Raises:
+            RepositoryError: ``FetchFailed``.
+        """
+        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-gc")
+        status, said = self._run("fetch", *options, "--", self.name, *specs)
+        if status != 0:
+            raise RepositoryError(
+                f"{self.name} was not fetched from: {said}",
+                code="FetchFailed",
+                remedy="Look after the remote's address and the token; nothing was written.",
+            )
+
+    def push(self, spec: str) -> str | None:
+        """Push one ref, never by force; give what git said if it was not taken."""
+        status, said = self._run("push", "--quiet", "--no-verify", "--", self.name, spec)
+        return None if status == 0 else said
+
+    def _run(self, *words: str) -> tuple[int, str]:
+        # With a password of our own, no helper of this machine is asked, or told.
+        own = () if self._password is None else ("credential.helper=", f"credential.helper={_HELPER}")
+        options = [word for setting in (*_SETTINGS, *own) for word in ("-c", setting)]
+        secret = {} if self._password is None else {_PASSWORD: self._password}
+        status, _, said = self._git.attempt(*options, *words, environment=_ENVIRONMENT | secret)
+        # An address in this machine's configuration may hold a password; git repeats it.
+        return status, _USERINFO.sub("://", " ".join(said.split()))[:_LONGEST_WORDS]
 
 
 class SharedNotes:
@@ -45,18 +94,14 @@ class SharedNotes:
 
     Args:
         git: The clone at hand.
-        remote: Name of a remote of it, or an address.
+        remote: Where they lie.
         sleep: Waits for seconds.
-        password: A token for the remote; None where it needs none, or ssh proves who we are.
     """
 
-    def __init__(
-        self, git: Plumbing, remote: str, *, sleep: Callable[[float], None], password: str | None = None
-    ) -> None:
+    def __init__(self, git: Plumbing, remote: Remote, *, sleep: Callable[[float], None]) -> None:
         self._git = git
         self._remote = remote
         self._sleep = sleep
-        self._password = password
         self._notes = Notes(git, ref=_COPY)
 
     def fetch(self) -> None:
@@ -65,15 +110,10 @@ class SharedNotes:
         Raises:
             RepositoryError: ``FetchFailed``.
         """
+        # A line of ours that they did not take must not look as if they had.
+        self._git.run("update-ref", "-d", _COPY)
         # A pattern: a plain name that is not there yet would fail the fetch.
-        spec = f"+{NOTES_REF}*:{_COPY}*"
-        status, _, said = self._run("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", self._remote, spec)
-        if status != 0:
-            raise RepositoryError(
-                f"The notes of {self._remote} were not fetched: {said}",
-                code="FetchFailed",
-                remedy="Look after the remote's address and the token; nothing was written.",
-            )
+        self._remote.fetch(f"+{NOTES_REF}*:{_COPY}*")
 
     def append(self, commit: str, line: bytes) -> bool:
         """Append a line to a commit's note, there.
@@ -88,28 +128,19 @@ class SharedNotes:
         Returns:
             Whether the line is new there.
         """
-        said = ""
+        said: str | None = ""
         for attempt in range(ATTEMPTS):
             if attempt:
                 self._sleep(attempt * PAUSE)
             self.fetch()
             if not self._notes.append(commit, line):
                 return False
-            status, _, said = self._run("push", "--quiet", "--no-verify", "--", self._remote, f"{_COPY}:{NOTES_REF}")
-            if status == 0:
+            said = self._remote.push(f"{_COPY}:{NOTES_REF}")
+            if said is None:
                 return True
-        # What was not taken must not look as if it had been.
         self.fetch()
         raise RepositoryError(
-            f"{self._remote} did not take the note: {said}",
+            f"{self._remote.name} did not take the note: {said}",
             code="PushRefused",
             remedy="Let the token write to the repository's contents, and no rule forbid refs/notes/flagseal.",
         )
-
-    def _run(self, *words: str) -> tuple[int, bytes, str]:
-        # With a password of our own, no helper of this machine is asked, or told.
-        own = () if self._password is None else ("credential.helper=", f"credential.helper={_HELPER}")
-        settings = (*_SETTINGS, *own)
-        options = [word for setting in settings for word in ("-c", setting)]
-        secret = {} if self._password is None else {_PASSWORD: self._password}
-        return self._git.attempt(*options, *words, environment=_ENVIRONMENT | secret)

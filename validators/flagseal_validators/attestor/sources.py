@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from flagseal.model.errors import ForgeError
+from flagseal.model.errors import ForgeError, RepositoryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from flagseal.repository import FlagRepository
     from flagseal_validators.forge.facts import Facts
 
 
@@ -22,6 +23,44 @@ class RequestSource(Protocol):
     def facts(self, number: int) -> Facts:
         """Give a request's facts."""
         ...
+
+
+class WithHeads:
+    """Brings the commits of each request along: git needs them, and the branch does not have them after a squash.
+
+    Args:
+        source: Gives facts.
+        repository: Where the commits are to be.
+        fetch: Fetches the head of a request by its number.
+    """
+
+    def __init__(self, source: RequestSource, repository: FlagRepository, fetch: Callable[[int], None]) -> None:
+        self._source = source
+        self._repository = repository
+        self._fetch = fetch
+
+    def requests_of(self, commit: str) -> tuple[tuple[int, str], ...]:
+        """Find the merged requests that brought a commit."""
+        return self._source.requests_of(commit)
+
+    def facts(self, number: int) -> Facts:
+        """Give a request's facts, its head at hand."""
+        found = self._source.facts(number)
+        if not self._has(found.request.head):
+            self._fetch(number)
+            if not self._has(found.request.head):
+                raise ForgeError(
+                    f"Request {number}: its head {found.request.head[:12]} is not to be had.",
+                    code="FactMissing",
+                    remedy="What was reviewed cannot be compared with what landed; make the change again.",
+                )
+        return found
+
+    def _has(self, commit: str) -> bool:
+        try:
+            return self._repository.resolve(commit) == commit
+        except RepositoryError:
+            return False
 
 
 class Saved:

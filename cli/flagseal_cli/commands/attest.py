@@ -1,0 +1,184 @@
+"""``flagseal attest``: whether what landed was approved in the forge; if so, signed, and noted where all fetch it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from flagseal.approval.trust import Trust
+from flagseal.intake import advance, candidates, recover
+from flagseal.model.errors import FlagsealError, UsageError
+from flagseal.repository import FlagRepository
+from flagseal.repository.sharing import Remote, SharedNotes
+from flagseal.snapshot.keys import signer_among
+from flagseal_cli.console import note, print_json
+from flagseal_cli.forge import github_option, open_forge, open_remote, remote_option
+from flagseal_cli.offline import passphrase
+from flagseal_cli.options import data_option, environment_option, format_option, repo_option
+from flagseal_cli.published import published_state
+from flagseal_cli.render import attested_lines, check_lines
+from flagseal_cli.workspace import data_folder, find_repository
+from flagseal_validators.attestor import Attestation, RequestSource, Saved, WithHeads, attest, sign
+from flagseal_validators.forge.facts import Facts
+
+if TYPE_CHECKING:
+    from flagseal.history import Head
+
+_TIP = "refs/flagseal/branch"
+_HEADS = "refs/flagseal/requests"
+
+
+@click.command("attest")
+@click.option("--commit", "revision", metavar="REV", help="What landed. Default: the tip of the protected branch.")
+@click.option(
+    "--facts",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Judge by these facts (`flagseal facts fetch`) and ask no git host. Once for each request.",
+)
+@click.option("--key", "uri", metavar="URI", help="The attestor's key: file:PATH, awskms:…, gcpkms:…, hv:…")
+@click.option(
+    "--trust",
+    "trust_file",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A trust.json from which the accepted state is rebuilt out of git. Default: what is published in the data.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be signed; sign and write nothing.")
+@click.option("--offline", is_flag=True, help="Neither fetch nor push: use what is in this clone, note it here.")
+@github_option
+@remote_option
+@environment_option
+@repo_option
+@data_option
+@format_option
+def attest_command(  # noqa: PLR0913 (each is an option)
+    *,
+    revision: str | None,
+    files: tuple[Path, ...],
+    uri: str | None,
+    trust_file: Path | None,
+    dry_run: bool,
+    offline: bool,
+    name: str | None,
+    remote_name: str,
+    environment: str | None,
+    repo: Path | None,
+    data: Path | None,
+    style: str,
+) -> int:
+    """Judge what landed by the git host's facts, and sign that it was approved.
+
+    Everything is checked: who approved what and when, who wrote it, that the landed tree is what was reviewed, owners,
+    policies, the gate, the branch's protection. What is in order is signed and noted under refs/notes/flagseal, there
+    and not only here. Run again, it does nothing more. Exit code 1 if it is refused.
+    """
+    if uri is None and not dry_run:
+        raise UsageError("--key: with which key to sign is not said", code="NoKey", remedy="Name it, or say --dry-run.")
+    repository = find_repository(repo)
+    git = FlagRepository(repository)
+    remote = None if offline else open_remote(git, remote_name)
+    now = datetime.now(UTC)
+    trust, published = _trusted(trust_file, repository, environment, data)
+    tip = _fetched(git, remote, trust)
+    head = _accepted(git, trust, published, tip, now)
+    commit = git.resolve(revision or tip)
+    if (why := _settled(git, head, trust, commit)) is not None:
+        note(f"{commit[:12]}: {why}")
+        return 0
+    source = _source(git, remote, files, name, trust)
+    try:
+        found = attest(git, head, trust, source, commit, now=now, tip=tip)
+    except FlagsealError as error:
+        if error.code != "NothingChanges":
+            raise
+        note(f"{commit[:12]}: changes nothing that is governed; it needs no statement")
+        return 0
+    _tell(found, style)
+    if not found.allowed:
+        return 1
+    if uri is None or dry_run:
+        note("Nothing was signed (--dry-run).")
+        return 0
+    signer = signer_among(uri, [entry.key for entry in trust.attestors], passphrase=passphrase)
+    line = sign(found, signer).to_line()
+    if remote is None:
+        git.add_note(commit, line)
+    else:
+        SharedNotes(git.git, remote, sleep=time.sleep).append(commit, line)
+    note(f"Attested {commit[:12]} as statement {found.proposal.statement.sequence}.")
+    return 0
+
+
+def _trusted(
+    file: Path | None, repository: Path, environment: str | None, data: Path | None
+) -> tuple[Trust, Head | None]:
+    """Find whom to trust: a file somebody vouches for, or the verified store of this machine, with its head."""
+    if file is not None:
+        return Trust.parse(file.read_bytes()), None
+    published = published_state(data_folder(repository, environment, data))
+    return published.trust, published.head
+
+
+def _fetched(git: FlagRepository, remote: Remote | None, trust: Trust) -> str:
+    """Fetch the branch and the notes; give where the branch is."""
+    if remote is None:
+        return trust.ref
+    remote.fetch(f"+{trust.ref}:{_TIP}")
+    SharedNotes(git.git, remote, sleep=time.sleep).fetch()
+    return _TIP
+
+
+def _accepted(git: FlagRepository, trust: Trust, published: Head | None, tip: str, now: datetime) -> Head:
+    """Take the accepted state as far as the notes reach already."""
+    if published is None:
+        return recover(git, trust, now=now, tip=tip).head
+    return advance(git, published, trust, now=now, tip=tip).head
+
+
+def _settled(git: FlagRepository, head: Head, trust: Trust, commit: str) -> str | None:
+    """Say why nothing is left to be attested of a commit; None if something is."""
+    if git.is_ancestor(commit, head.commit):
+        return "it is accepted already"
+    try:
+        noted = candidates(git, head, trust, commit)
+    except FlagsealError:
+        return None
+    return "it is attested already" if noted[0].proposal.statement.forge is not None else None
+
+
+def _source(
+    git: FlagRepository, remote: Remote | None, files: tuple[Path, ...], name: str | None, trust: Trust
+) -> RequestSource:
+    if files:
+        source: RequestSource = Saved(Facts.parse(path.read_bytes(), place=str(path)) for path in files)
+    else:
+        source = open_forge(name, trust.repository_name)
+    if remote is None:
+        return source
+    return WithHeads(source, git, lambda number: remote.fetch(f"+refs/pull/{number}/head:{_HEADS}/{number}"))
+
+
+def _tell(found: Attestation, style: str) -> None:
+    if style == "json":
+        print_json(
+            {
+                "commit": found.commit,
+                "allowed": found.allowed,
+                "checks": [check.to_json() for check in found.checks],
+                "decision": found.decision.to_json(),
+                "statement": found.proposal.statement.body(),
+            }
+        )
+        return
+    for landing in found.landings:
+        request = landing.facts.request
+        click.echo(f"Request {request.number}, landed as {landing.commit[:12]} on {landing.base[:12]}")
+    for line in check_lines((*found.checks, *found.sufficient.checks)):
+        click.echo(line)
+    for line in attested_lines(found.proposal.statement):
+        click.echo(line)

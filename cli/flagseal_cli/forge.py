@@ -1,0 +1,78 @@
+"""What the commands about a git host share: which repository, by which token, through which remote."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from flagseal.model.errors import ForgeError, UsageError
+from flagseal.repository.sharing import Remote
+
+if TYPE_CHECKING:
+    from flagseal.repository import FlagRepository
+    from flagseal_validators.forge.github import GitHubForge
+
+_NAME = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}")
+
+github_option = click.option(
+    "--github",
+    "name",
+    metavar="OWNER/NAME",
+    help="The repository on GitHub. Default: the trust's, or GITHUB_REPOSITORY.",
+)
+remote_option = click.option(
+    "--remote", "remote_name", default="origin", show_default=True, metavar="NAME", help="Where git fetches and pushes."
+)
+
+
+def open_forge(name: str | None, fallback: str = "") -> GitHubForge:
+    """Open GitHub by what the environment says.
+
+    Args:
+        name: What ``--github`` says.
+        fallback: What the trust calls the repository.
+
+    Raises:
+        UsageError: ``NoRepository``; nothing names it.
+        ForgeError: ``NoToken``, ``BadToken``.
+    """
+    from flagseal_validators.forge.github import GitHubForge, access_from, open_github
+
+    found = next(filter(_NAME.fullmatch, filter(None, (name, fallback, os.environ.get("GITHUB_REPOSITORY")))), None)
+    if found is None or (name is not None and found != name):
+        raise UsageError(
+            "--github: which repository on GitHub is not known", code="NoRepository", remedy="Write OWNER/NAME."
+        )
+    return GitHubForge(open_github(access_from(os.environ), sleep=time.sleep), found)
+
+
+def open_remote(git: FlagRepository, name: str) -> Remote:
+    """Open the remote; with the token that GitHub is asked by, if it is GitHub's own, by https."""
+    from flagseal_validators.forge.github import access_from
+
+    address = git.git.run("config", "--get", f"remote.{name}.url", accept=(0, 1))[1].decode("utf-8", "replace").strip()
+    try:
+        access = access_from(os.environ)
+    except ForgeError:
+        # Whoever needs a token for the forge itself is told there.
+        return Remote(git.git, name)
+    return Remote(git.git, name, password=access.password() if is_host_of(address or name, access.api) else None)
+
+
+def is_host_of(address: str, api: str) -> bool:
+    """Tell whether a git address is on the host of an API: a token for one is shown to no other."""
+    parts, of = urlsplit(address), urlsplit(api)
+    return (
+        parts.scheme == "https"
+        and (parts.username, parts.port) == (None, None)
+        and parts.hostname
+        in {
+            of.hostname,
+            (of.hostname or "").removeprefix("api."),
+        }
+    )
