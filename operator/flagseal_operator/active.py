@@ -164,8 +164,10 @@ class Active:
         step, known = self._last, self._known
         if step is None:
             return None
-        if known is None or known[0] is not step:
+        if known is None or known[0].head is not step.head:
             known = self._known = (step, Known.of(step.head, step.emergencies))
+        elif known[0] is not step:
+            known = self._known = (step, replace(known[1], emergencies=step.emergencies))
         return known[1]
 
     def _wake(self) -> None:

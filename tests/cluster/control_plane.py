@@ -37,10 +37,12 @@ class ControlPlane:
     Attributes:
         assets: Where ``kube-apiserver`` and ``etcd`` lie.
         folder: Its state.
+        flags: More of the API server's.
     """
 
     assets: Path
     folder: Path
+    flags: tuple[str, ...] = ()
     tokens: dict[str, str] = field(default_factory=dict)
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -66,6 +68,32 @@ class ControlPlane:
         for user in users:
             self.tokens.setdefault(user, secrets.token_hex(16))
         self._write_tokens({"admin": ("system:masters",), **users})
+
+    def show_webhooks(self, path: Path, host: str, identity: Path) -> None:
+        """Write the file by which the API server shows a certificate to webhooks; before :meth:`start`.
+
+        Args:
+            path: Of the file, which ``--admission-control-config-file`` names.
+            host: Of the webhooks, with the port.
+            identity: Folder of ``tls.crt`` and ``tls.key``.
+        """
+        shown = {"client-certificate": str(identity / "tls.crt"), "client-key": str(identity / "tls.key")}
+        kubeconfig = path.with_name(f"{path.name}.kubeconfig")
+        body = {"apiVersion": "v1", "kind": "Config", "users": [{"name": host, "user": shown}]}
+        kubeconfig.write_text(yaml.safe_dump(body))
+        plugins = [
+            {
+                "name": name,
+                "configuration": {
+                    "apiVersion": "apiserver.config.k8s.io/v1",
+                    "kind": "WebhookAdmissionConfiguration",
+                    "kubeConfigFile": str(kubeconfig),
+                },
+            }
+            for name in ("MutatingAdmissionWebhook", "ValidatingAdmissionWebhook")
+        ]
+        config = {"apiVersion": "apiserver.config.k8s.io/v1", "kind": "AdmissionConfiguration", "plugins": plugins}
+        path.write_text(yaml.safe_dump(config))
 
     def start(self) -> None:
         """Start both, and wait until the API server is ready."""
@@ -104,6 +132,7 @@ class ControlPlane:
             "--disable-admission-plugins=ServiceAccount",
             "--max-requests-inflight=4000",
             "--max-mutating-requests-inflight=2000",
+            *self.flags,
         )
         end = time.monotonic() + READY_SECONDS
         while not self._is_ready():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 import subprocess
 import threading
 from datetime import timedelta
@@ -14,11 +15,16 @@ from kubernetes.client.exceptions import ApiException
 
 from flagseal.emergency import Proof
 from flagseal.snapshot.keys import generate
+from flagseal_cli.main import run
+from flagseal_operator.admission.service import Admission, WebhookOptions
+from flagseal_operator.admission.witness import Desk
 from tests.approval.keyring import SshKey
 from tests.cluster.admission import (
     DEAD,
     GUARD,
+    MANIFESTS,
     As,
+    asks,
     founded,
     hosted,
     impersonating,
@@ -29,19 +35,19 @@ from tests.cluster.admission import (
     wait,
     without_courtesy,
 )
+from tests.cluster.cluster import Cluster
+from tests.cluster.control_plane import ControlPlane, assets, free_ports
 from tests.cluster.process import COMMAND, Operator
 from tests.cluster.test_operator import NEW, active, now
 from tests.emergency.scene import ADMISSION, override
 from tests.operator.reviews import resource, review
-from tests.operator.webhook import Client, certify, served_by, swap
+from tests.operator.webhook import Client, certify, identify, served_by, swap
 from tests.snapshot.world import answer, flag
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from flagseal.emergency import Claim
-    from tests.cluster.cluster import Cluster
-    from tests.cluster.control_plane import ControlPlane
     from tests.cluster.world import CarriedWorld
 
 LABEL = {"flagseal.dev/proof": "signed"}
@@ -353,3 +359,75 @@ def test_a_key_that_counts_no_more_ends_receipts_and_nothing_else(
         assert operator.gauge("admission_signs") == 0
         with registered(cluster, port_of(operator), authority):
             assert "flagseal override" in user(plane, "alice@acme").refusal(resource(claimed()))
+
+
+def test_a_freeze_gets_a_receipt_too(plane: ControlPlane, cluster: Cluster, tmp_path: Path) -> None:
+    """Cluster-scoped, for whoever holds the role; and for nobody else."""
+    world = founded(cluster, tmp_path)
+    until = now() + timedelta(hours=1)
+    spec = {"environment": "production", "incident": "INC-7", "reason": "Payments fail.", "until": f"{until:%FT%TZ}"}
+    body = {
+        "apiVersion": "flagseal.dev/v1alpha1",
+        "kind": "FlagFreeze",
+        "metadata": {"name": "hold"},
+        "spec": spec,
+    }
+    with serving(cluster, world):
+        assert "RoleMissing" in user(plane, "bob@acme").refusal(body)
+        user(plane, "alice@acme").create(body)
+        cluster.until(lambda: cluster.conditions("FlagFreeze", "hold").get("Proven", {}).get("status") == "True")
+        assert cluster.get("FlagFreeze", "hold")["status"]["person"] == "alice"
+
+
+def test_the_printed_commands_give_the_registrations_their_authority(cluster: Cluster, tmp_path: Path) -> None:
+    """Applied, patched, and applied again: the authority stays."""
+    assert run(["operator", "certificates", str(tmp_path / "certs")]) == 0
+    (patch,) = json.loads((tmp_path / "certs/ca-bundle.json").read_text())
+    files = [word for name in ("mutating.yaml", "validating.yaml") for word in ("-f", str(MANIFESTS / name))]
+    try:
+        for _ in range(2):
+            cluster.kubectl("apply", *files)
+            for kind in ("mutating", "validating"):
+                where = (f"{kind}webhookconfiguration", "flagseal")
+                if "caBundle" not in cluster.kubectl("get", *where, "-o", "yaml"):
+                    words = ("--type=json", "--patch-file", str(tmp_path / "certs/ca-bundle.json"))
+                    cluster.kubectl("patch", *where, *words)
+        for kind in ("mutating", "validating"):
+            path = "{.webhooks[0].clientConfig.caBundle}"
+            found = cluster.kubectl("get", f"{kind}webhookconfiguration", "flagseal", "-o", f"jsonpath={path}")
+            assert found == patch["value"]
+    finally:
+        cluster.kubectl("delete", *files)
+        cluster.until(lambda: not asks(cluster))
+
+
+def test_an_api_server_that_shows_a_certificate_is_told_from_others(tmp_path: Path) -> None:
+    """Where it is configured to: then nobody else gets a receipt, whatever they write."""
+    binaries = assets()
+    if binaries is None:
+        pytest.skip("KUBEBUILDER_ASSETS is not set: no kube-apiserver and etcd to test against")
+    (port,) = free_ports(1)
+    plane = ControlPlane(binaries, tmp_path / "plane", flags=(f"--admission-control-config-file={tmp_path}/admission",))
+    identify(tmp_path / "api")
+    plane.show_webhooks(tmp_path / "admission", f"127.0.0.1:{port}", tmp_path / "api")
+    plane.add_users({"alice@acme": ("people",)})
+    plane.start()
+    try:
+        cluster = Cluster(plane.api(), plane.kubeconfig())
+        cluster.install()
+        world = founded(cluster, tmp_path / "world")
+        authority = certify(tmp_path / "certs").authority
+        desk = Desk(world.trust, ADMISSION)
+        options = WebhookOptions(desk, tmp_path / "certs", tmp_path / "api/tls.crt", port=port)
+        admission = Admission(options, world.directory, world.root, lambda: None)
+        admission.start()
+        try:
+            with registered(cluster, port, authority):
+                user(plane, "alice@acme").create(resource(claimed()))
+            assert admission.gauges()["admission_receipts"][1] == 1
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                Client(port, authority).post("/mutate", review(resource(claimed())))
+        finally:
+            admission.stop()
+    finally:
+        plane.stop()

@@ -238,6 +238,11 @@ def test_where_a_client_authority_is_named_only_its_clients_are_answered(company
         status, _ = Client(admission.port, authority, identity=tmp_path / "api").post("/mutate", REVIEW)
         assert status == 200
         assert admission.gauges()["admission_receipts"][1] == 1
+    # An authority that is named and not there lets nobody in.
+    with serving(company, tmp_path / "certs", client_ca=tmp_path / "absent") as admission:
+        assert admission.gauges()["webhook_certificate_expires_seconds"][1] == 0
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            Client(admission.port, authority, identity=tmp_path / "api").post("/mutate", REVIEW)
 
 
 def test_a_standby_knows_what_is_published(company: World, tmp_path: Path) -> None:

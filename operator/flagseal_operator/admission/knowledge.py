@@ -11,18 +11,19 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from flagseal.model.errors import FlagsealError
 from flagseal.snapshot.layout import metadata_name
 from flagseal.snapshot.marks import Mark
+from flagseal.snapshot.publish import utc_now
 from flagseal.snapshot.published import read_live
 from flagseal_operator.admission.known import Known
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
+    from datetime import datetime
 
     from flagseal.approval.trust import Trust
     from flagseal.snapshot.store import Store
@@ -40,12 +41,20 @@ class Knowledge:
         store: Where it is published.
         root: The pinned root.
         live: Gives the active operator's own; None while this process is none, or has taken no step.
+        clock: Gives the time in UTC.
     """
 
-    def __init__(self, store: Store, root: bytes, live: Callable[[], Known | None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        root: bytes,
+        live: Callable[[], Known | None],
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._store = store
         self._root = root
         self._live = live
+        self._clock = clock
         self._pool = ThreadPoolExecutor(1, "flagseal-knowledge")
         self._lock = threading.Lock()
         self._reading: Future[Known | None] | None = None
@@ -101,7 +110,7 @@ class Knowledge:
             if stored is None:
                 return None
             if self._read is None or self._read[0] != stored.etag:
-                live = read_live(self._store, self._root, Mark(), now=datetime.now(UTC))
+                live = read_live(self._store, self._root, Mark(), now=self._clock())
                 self._trust = live.trusted.trust
                 if live.content is None:
                     return None

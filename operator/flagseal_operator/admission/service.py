@@ -7,10 +7,10 @@ import secrets
 import threading
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from flagseal.model.errors import ApprovalError
+from flagseal.snapshot.publish import utc_now
 from flagseal_operator.admission.certificates import Certificates
 from flagseal_operator.admission.courtesy import advise
 from flagseal_operator.admission.knowledge import Knowledge
@@ -20,6 +20,7 @@ from flagseal_operator.admission.witness import witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from flagseal.snapshot.store import Store
@@ -58,10 +59,6 @@ class WebhookOptions:
     port: int = PORT
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Admission:
     """Answer reviews, from the start of a process to its end, active or not.
 
@@ -80,11 +77,11 @@ class Admission:
         root: bytes,
         live: Callable[[], Known | None],
         *,
-        clock: Callable[[], datetime] = _utc_now,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._desk = options.desk
         self._clock = clock
-        self._knowledge = Knowledge(store, root, live)
+        self._knowledge = Knowledge(store, root, live, clock)
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._certificates = Certificates(options.certificates, options.client_ca)
