@@ -78,6 +78,17 @@ def import_unleash(files: tuple[Path, ...], **options: Any) -> int:  # noqa: ANN
     return _adopt(read_unleash(_only(files).read_bytes(), file=_only(files).name), options)
 
 
+@import_command.command("flipt")
+@_options
+@click.option("--from", "origin", metavar="NAMESPACE", help="Which namespace of theirs, if the file has several.")
+@governance(foreign=True)
+def import_flipt(files: tuple[Path, ...], origin: str | None, **options: Any) -> int:  # noqa: ANN401 (the same)
+    """Import Flipt's flags: what `flipt export` writes, or a features.yaml."""
+    from flagseal_validators.exchange.flipt import read_flipt
+
+    return _adopt(read_flipt(_only(files).read_bytes(), file=_only(files).name, namespace=origin), options)
+
+
 def _only(files: tuple[Path, ...]) -> Path:
     if len(files) != 1:
         raise UsageError("one file at a time is read", remedy="Import one after the other.")
