@@ -37,7 +37,7 @@ COMMANDS: Final = {
     "operator": ("operator", "Turn the resources of a cluster into signed snapshots."),
     "override": ("override", "Break-glass: roll a flag back to its safe variant, for a limited time."),
     "plan": ("plan", "What a change does, who must approve it, and when it may take effect."),
-    "policy": ("policy", "Test what the policies decide."),
+    "policy": ("policy", "Test what the policies decide, and try others on the past."),
     "relay": ("relay", "Verify what a store or another relay has, and answer applications from it."),
     "rule": ("rule", "Explain a rule of the gate, or list them all."),
     "snapshot": ("snapshot", "Verify or show a published snapshot."),
