@@ -50,7 +50,7 @@ _HEADS = {
 
 def document(path: str, text: str, without: tuple[str, ...] = ()) -> str:
     """Complete an example to a whole file."""
-    if text.startswith("apiVersion:"):
+    if text.startswith("apiVersion:") or path.endswith("CODEOWNERS"):
         return text
     stem = path.rpartition("/")[2].partition(".")[0]
     if path in _HEADS:
@@ -74,6 +74,7 @@ def base() -> dict[str, str]:
     """Give the company's files by path."""
     return {
         "flags/payments/new-checkout.yaml": document("flags/payments/new-checkout.yaml", ""),
+        ".github/CODEOWNERS": "* @acme/team-payments\n",
         "policies/organisation.yaml": document("policies/organisation.yaml", ""),
         "policies/approvals.yaml": document("policies/approvals.yaml", ""),
         "policies/calendar.yaml": CALENDAR,
@@ -106,3 +107,8 @@ def write_example(root: Path, example: Example) -> Path:
     if example.file == "flags/payments/old-checkout.yaml":
         del files["flags/payments/new-checkout.yaml"]
     return write(root, files)
+
+
+def before(example: Example) -> dict[str, bytes]:
+    """Give what the file of an example held before the change, if it shows one."""
+    return {example.file: document(example.file, example.before).encode()} if example.before else {}

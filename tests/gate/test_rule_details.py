@@ -236,7 +236,7 @@ def test_an_entitlement_has_no_expiry(tmp_path: Path) -> None:
     [
         ("{widen: {approvals: [{role: security, count: 1}, {role: flag-approver, count: 1}], evidence: keys}}", []),
         ("{widen: {approvals: [{role: security, count: 2}], evidence: keys}}", ["FS610"]),
-        ("{widen: {approvals: [{role: owner, count: 9}], evidence: keys}}", []),
+        ("{widen: {approvals: [{role: owner, count: 9}], evidence: keys}}", ["FS215"]),
         ("{widen: {approvals: [{role: twin, count: 1}, {role: security, count: 1}], evidence: keys}}", ["FS610"]),
     ],
 )

@@ -13,17 +13,19 @@ from flagseal.repository import layout
 from flagseal_validators import gate, rules
 from flagseal_validators.rules import RULES
 from flagseal_validators.tree import STRAY
-from tests.gate.company import TODAY, base, write, write_example
+from tests.gate.company import TODAY, base, before, write, write_example
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import ModuleType
 
     from flagseal_validators.rule import Rule
 
 
-def found(root: Path) -> list[tuple[str, str]]:
+def found(root: Path, earlier: Mapping[str, bytes] | None = None) -> list[tuple[str, str]]:
     """Tell what the gate says of a repository, all files being touched: rule and severity."""
-    report = gate.validate_paths(root, today=TODAY, touched=[str(p.relative_to(root)) for p in root.rglob("*")])
+    touched = [str(path.relative_to(root)) for path in root.rglob("*")]
+    report = gate.validate_paths(root, today=TODAY, touched=touched, before=earlier)
     return [(finding.rule, finding.severity) for finding in report.findings]
 
 
@@ -35,7 +37,7 @@ def test_the_company_of_the_examples_has_nothing_to_mend(tmp_path: Path) -> None
 @pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
 def test_a_rule_finds_its_bad_example(rule: Rule, tmp_path: Path) -> None:
     """It is found once, with the rule's severity, and no other rule has an error to report."""
-    seen = found(write_example(tmp_path, rule.bad))
+    seen = found(write_example(tmp_path, rule.bad), before(rule.bad))
     assert (rule.id, rule.severity) in seen
     assert {other for other, severity in seen if severity == "error"} <= {rule.id}
 
@@ -43,7 +45,7 @@ def test_a_rule_finds_its_bad_example(rule: Rule, tmp_path: Path) -> None:
 @pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
 def test_a_rule_lets_its_good_example_pass(rule: Rule, tmp_path: Path) -> None:
     """Neither this rule nor any other has an error to report."""
-    seen = found(write_example(tmp_path, rule.good))
+    seen = found(write_example(tmp_path, rule.good), before(rule.good))
     assert rule.id not in {other for other, _ in seen}
     assert "error" not in {severity for _, severity in seen}
 

@@ -9,11 +9,12 @@ import pytest
 
 from flagseal.evaluation.catalogue import qualified
 from flagseal.model.errors import InvalidPolicies
+from flagseal.model.loader import load_text
 from flagseal.model.policy_set import load_policies
 from flagseal_validators.declared import Declared
 from flagseal_validators.rules import RULES
 from flagseal_validators.tree import read_tree
-from tests.gate.company import TODAY, write_example
+from tests.gate.company import TODAY, before, write_example
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +35,8 @@ def declared(folder: Path, example: Example) -> Declared:
         policies = load_policies(documents)
     except InvalidPolicies:
         policies = None
-    return Declared(documents, policies, TODAY)
+    earlier = load_text(before(example).get(example.file, b""), file=example.file).documents
+    return Declared(documents, policies, TODAY, before={document.subject: document for document in earlier})
 
 
 def said(rule: Rule, declared: Declared) -> list[tuple[str, str, str]]:
@@ -75,7 +77,8 @@ def read_by(rule: Rule, document: Document, declared: Declared) -> Declared:
         if is_read and other is not document:
             wanted.append(other)
     policies = declared.policies if "policies" in rule.reads else None
-    return replace(declared, documents=tuple(wanted), policies=policies).about([document])
+    earlier = declared.before if "before" in rule.reads else {}
+    return replace(declared, documents=tuple(wanted), policies=policies, before=earlier).about([document])
 
 
 def _grants(declared: Declared, binding: str, flags: set[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ class Declared:
         documents: All that could be loaded, policy tests included.
         policies: None where there are none, or where they contradict each other: rules that need them stay silent.
         today: The day on which the rules are held, UTC.
+        before: What documents were before the change at hand, by subject, as far as it is known.
         subjects: Those that rules complain about, if it is not all: what a rule looks up it finds among all.
     """
 
@@ -34,6 +35,7 @@ class Declared:
     policies: PolicySet | None
     today: date
     subjects: tuple[Document, ...] | None = None
+    before: Mapping[str, Document] = field(default_factory=dict)
 
     def about(self, subjects: Iterable[Document]) -> Declared:
         """Look at some of the documents only, with all there is behind them.

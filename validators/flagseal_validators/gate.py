@@ -9,9 +9,10 @@ from flagseal.model.errors import UsageError
 from flagseal.repository.layout import FLAGS, POLICIES
 from flagseal_validators.examining import Means, examine
 from flagseal_validators.report import Report, Suppressed
+from flagseal_validators.surroundings import look_around
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
     from flagseal_validators.memory import Memory
 
 
-def validate_paths(
+def validate_paths(  # noqa: PLR0913 (each is a choice of its own)
     root: Path,
     paths: Sequence[Path] = (),
     *,
     today: date,
     touched: Collection[str] | None = None,
     read: ReadFiles | None = None,
+    before: Mapping[str, bytes] | None = None,
     memory: Memory | None = None,
     processes: int = 1,
     progress: Callable[[int, int], None] | None = None,
@@ -41,6 +43,7 @@ def validate_paths(
         touched: Files (relative to the root) that the change at hand touches; None takes the files among ``paths``.
             On others, what only time brought about is a warning.
         read: How many files are read; by default afresh, as few always are.
+        before: What the files that the change touches held before it, by path; None where no change is looked at.
         memory: What was found before, for who waits; None looks at everything.
         processes: How many may judge. Call it before there are threads.
         progress: Told how many of how many documents are judged, if it takes long.
@@ -52,7 +55,8 @@ def validate_paths(
     if touched is None:
         touched = frozenset(name for name in wanted if (root / name).is_file())
     examined = examine(root, Means(today, read, processes, progress), memory)
-    chosen = [it for it in examined.judged if _is_wanted(it.finding.file, wanted)]
+    judged = [*examined.judged, *look_around(root, examined.names, before or {}, today)]
+    chosen = [it for it in judged if _is_wanted(it.finding.file, wanted)]
     found = sorted(it.at(touched) for it in chosen if it.suppressed is None)
     excused = [Suppressed(it.at(touched), it.suppressed) for it in chosen if it.suppressed is not None]
     count = sum(_is_wanted(name, wanted) for name in examined.names) if wanted else len(examined.names)

@@ -23,14 +23,23 @@ WORTH_A_PROCESS: Final = 1000
 _ELSEWHERE: Final = frozenset({"required", "granted", "grants"})
 """What rules read of other namespaces (:data:`~flagseal_validators.rule.Read`)."""
 
-# Rules that look at each document with what it refers to, and rules that look at all documents at once.
-_EACH: Final = tuple(rule for rule in RULES.values() if rule.check is not None and rule.scope != "repository")
+# Rules that look at each document with what it refers to, those that look at what a change made of it, and rules that
+# look at all documents at once.
+_CHANGE: Final = tuple(rule for rule in RULES.values() if "before" in rule.reads)
+_EACH: Final = tuple(
+    rule for rule in RULES.values() if rule.check is not None and rule.scope != "repository" and rule not in _CHANGE
+)
 _ALL: Final = tuple(rule for rule in RULES.values() if rule.check is not None and rule.scope == "repository")
 
 
 def judge_each(declared: Declared) -> Iterator[Judged]:
     """Hold the rules that need no more than the documents looked at and what these refer to."""
     return _held(declared, _EACH)
+
+
+def judge_change(declared: Declared) -> Iterator[Judged]:
+    """Hold the rules that look at what documents were before the change."""
+    return _held(declared, _CHANGE)
 
 
 def looks_at_all() -> frozenset[str]:

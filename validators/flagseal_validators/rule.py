@@ -39,6 +39,7 @@ class Example:
             a link leads.
         file: The file it stands in.
         others: More files of the same form.
+        before: The text before the change, of the same form; empty where no change is looked at.
         without: Fields of the valid file that are left out.
         shown: What the rule's page shows in place of the text, where that is too long or no text.
         link: Whether the file is a symbolic link instead.
@@ -47,6 +48,7 @@ class Example:
     text: str | bytes
     file: str = "flags/payments/new-checkout.yaml"
     others: Mapping[str, str] = field(default_factory=dict)
+    before: str = ""
     without: tuple[str, ...] = ()
     shown: str = ""
     link: bool = False
@@ -59,11 +61,12 @@ Scope: TypeAlias = Literal["document", "references", "repository"]
 """What decides whether a rule complains about a document: that document alone; it and what it refers to, which the rule
 names; or any file there is. (What a remedy suggests, as in "did you mean", may come from anywhere.)"""
 
-Read: TypeAlias = Literal["day", "policies", "segments", "required", "granted", "grants"]
+Read: TypeAlias = Literal["day", "policies", "segments", "required", "granted", "grants", "before"]
 """What else decides. ``day`` is the day of the check, and needs no document: a rule of scope ``document`` may read it.
 The others are documents: ``policies`` all of them; ``segments`` those of the document's namespace; ``required`` the
 flags that a flag requires, and those that they require; ``granted`` the flags that a binding grants; ``grants`` the
-bindings that grant a flag, or one of those that a binding grants."""
+bindings that grant a flag, or one of those that a binding grants; ``before`` what the document was before the
+change."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ _READS: Final[Mapping[Read, str]] = {
     "required": "the flags it requires",
     "granted": "the flags it grants",
     "grants": "the grants of the flag",
+    "before": "what it was before the change",
 }
 
 _ABOUT: Final = """\
@@ -149,6 +150,9 @@ def _blocks(example: Example) -> str:
 def _files(example: Example) -> Iterator[str]:
     """Give each file of an example as text, those besides the first with their names."""
     text = example.shown or (example.text if isinstance(example.text, str) else example.text.decode("latin-1"))
+    if example.before:
+        yield f"# before the change\n{example.before.rstrip()}\n"
+        text = f"# after it\n{text}"
     yield text.rstrip("\n") + "\n"
     for name, other in example.others.items():
         yield f"# {name}\n{other.rstrip()}\n"

@@ -43,11 +43,12 @@ def validate_command(paths: tuple[Path, ...], *, base: str | None, style: str, r
 
     named = tuple(_absolute(path) for path in paths)
     root = find_repository(repo or (named[0].parent if named else None))
-    touched = None
+    touched = before = None
     if base is not None:
-        from flagseal_validators.touched import touched_since
+        from flagseal_validators.touched import contents_before, touched_since
 
         touched = touched_since(root, base)
+        before = contents_before(root, base, touched)
     progress = Progress()
 
     def read(files: Sequence[Named]) -> list[Loaded]:
@@ -60,6 +61,7 @@ def validate_command(paths: tuple[Path, ...], *, base: str | None, style: str, r
             named,
             today=datetime.now(UTC).date(),
             touched=touched,
+            before=before,
             read=read,
             memory=Memory(cache_folder(root)),
             processes=os.cpu_count() or 1,

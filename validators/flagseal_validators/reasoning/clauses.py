@@ -16,7 +16,7 @@ from flagseal.model.jsonpath import child
 from flagseal_validators.reasoning.parts import Part, Segments, lower
 
 if TYPE_CHECKING:
-    from flagseal.evaluation.resolved import ResolvedCondition, ResolvedRule
+    from flagseal.evaluation.resolved import ResolvedCondition, ResolvedFlag
     from flagseal.model.document import Document
     from flagseal.model.flag import EnvironmentSection, FlagDefinition, Rule
 
@@ -72,8 +72,8 @@ class Section:
     flag: FlagDefinition
 
     @cached_property
-    def resolved(self) -> tuple[ResolvedRule, ...] | None:
-        """The rules as they are evaluated, schedules written out; None where they have no meaning."""
+    def resolved(self) -> ResolvedFlag | None:
+        """The flag as it is evaluated here, schedules written out; None where it has no meaning."""
         rules = tuple(
             replace(clause.rule, when=None if clause.part is None else clause.part.condition)
             for clause in self.clauses
@@ -82,7 +82,7 @@ class Section:
         section = replace(self.flag.environments[self.environment], off=False, requires=(), rules=rules)
         flag = replace(self.flag, environments={self.environment: section})
         try:
-            return resolve_flag(flag, self.environment, Catalogue.of(())).rules
+            return resolve_flag(flag, self.environment, Catalogue.of(()))
         except CompileError:
             return None
 

@@ -240,11 +240,11 @@ def makes_no_difference(section: Section, position: int) -> bool:
         for imagined in _getting_to(section, position)
     ):
         return False
-    rules = section.resolved
-    if rules is None or _never_outside(clause.when, section.clauses[:position]):
+    resolved = section.resolved
+    if resolved is None or _never_outside(clause.when, section.clauses[:position]):
         return False
-    without = [rule for rule in rules if rule.name != clause.name]
-    return serve_the_same(rules, without, section.default, most=MOST_CASES)
+    without = [rule for rule in resolved.rules if rule.name != clause.name]
+    return serve_the_same(resolved.rules, without, section.default, most=MOST_CASES)
 
 
 def _getting_to(section: Section, position: int) -> Iterator[Imagined]:

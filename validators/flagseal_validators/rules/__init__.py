@@ -44,6 +44,7 @@ from flagseal_validators.rules import (
     fs211_claim,
     fs212_suppression_void,
     fs213_suppression_ended,
+    fs214_lifecycle_step,
     fs215_too_few_owners,
     fs301_unknown_variant,
     fs302_mixed_types,
@@ -69,6 +70,7 @@ from flagseal_validators.rules import (
     fs322_split_of_nobody,
     fs323_makes_no_difference,
     fs324_always_holds,
+    fs325_rebucketing,
     fs401_no_agreement,
     fs402_outside_agreement,
     fs403_grant_of_another_purpose,
@@ -90,6 +92,12 @@ from flagseal_validators.rules import (
     fs608_calendar,
     fs609_no_way_back,
     fs610_unsatisfiable_row,
+    fs611_codeowners_unreadable,
+    fs612_unowned_path,
+    fs613_unknown_owner,
+    fs614_anonymous_in_production,
+    fs615_access_ended,
+    fs616_role_without_operation,
 )
 
 if TYPE_CHECKING:
@@ -136,6 +144,7 @@ _MODULES: Final = (
     fs211_claim,
     fs212_suppression_void,
     fs213_suppression_ended,
+    fs214_lifecycle_step,
     fs215_too_few_owners,
     fs301_unknown_variant,
     fs302_mixed_types,
@@ -161,6 +170,7 @@ _MODULES: Final = (
     fs322_split_of_nobody,
     fs323_makes_no_difference,
     fs324_always_holds,
+    fs325_rebucketing,
     fs401_no_agreement,
     fs402_outside_agreement,
     fs403_grant_of_another_purpose,
@@ -182,6 +192,12 @@ _MODULES: Final = (
     fs608_calendar,
     fs609_no_way_back,
     fs610_unsatisfiable_row,
+    fs611_codeowners_unreadable,
+    fs612_unowned_path,
+    fs613_unknown_owner,
+    fs614_anonymous_in_production,
+    fs615_access_ended,
+    fs616_role_without_operation,
 )
 
 RULES: Final[Mapping[str, Rule]] = MappingProxyType({module.RULE.id: module.RULE for module in _MODULES})
