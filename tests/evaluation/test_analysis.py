@@ -244,6 +244,16 @@ def test_a_question_with_too_many_cases_is_not_decided() -> None:
     assert refines(resolved(before), resolved(before))
 
 
+def test_a_question_about_eight_hundred_attributes_is_not_decided() -> None:
+    """It exhausts neither the stack nor an hour; switching such a flag off is toward safe all the same."""
+    many = {"all": [{"any": [{f"a{number}": 1}, {f"b{number}": 2}]} for number in range(400)]}
+    before = resolved({"rules": [{**ON, "name": f"r{number}", "when": many} for number in range(5)]})
+    after = resolved({"rules": [{**ON, "name": f"r{number}", "when": many} for number in range(4)]})
+    assert not refines(after, before)
+    assert unreachable_rules(before) == ()
+    assert refines(resolved({"off": True}), before)
+
+
 def test_many_attributes_are_decided_by_looking_only_at_what_matters() -> None:
     """Thirty rules over thirty attributes are not 2^30 cases, since each case ends where a rule matches."""
     rules = [{"name": f"r{n}", "when": {f"a{n}": {"in": ["x", "y"]}}, "serve": "on"} for n in range(30)]

@@ -98,7 +98,7 @@ def read_file(path: Path) -> bytes | None:
 
 def walk(root: Path) -> dict[str, Listed]:
     """List everything below ``flags/`` and ``policies/`` by path, without following a link."""
-    found: dict[str, Listed] = {}
+    found: dict[str, Listed] = dict.fromkeys(_by_case_only(root), ("other", NO_MARK))
     for folder in (FLAGS, POLICIES):
         path = root / folder
         if path.is_symlink():
@@ -115,7 +115,7 @@ def arrange(listed: Mapping[str, Listed]) -> tuple[list[Entry], list[Entry], lis
         Both, each sorted by path, and what is wrong with the rest.
     """
     entries = [Entry(path, kind) for path, (kind, _) in listed.items()]
-    placed, found = place(entries)
+    placed, found = place(entry for entry in entries if not _is_by_case_only(entry.path))
     tests = [entry for entry in entries if entry.path.startswith(POLICY_TESTS) and entry.path.endswith(SUFFIXES)]
     tests.sort(key=lambda entry: entry.path)
     return list(placed), tests, [*found, *_strays(entries)]
@@ -125,6 +125,15 @@ def unreadable(path: str, kind: EntryKind) -> Finding:
     """Say that something where a document should be cannot be read."""
     message = f"this {kind} cannot be read"
     return Finding(path, 0, 0, UNREADABLE, "$", message, "Put a readable file here.")
+
+
+def _by_case_only(root: Path) -> list[str]:
+    """Find what differs from our folders by case only: on some machines it is the same folder, with more in it."""
+    try:
+        names = [path.name for path in root.iterdir()]
+    except OSError:
+        return []
+    return [name for name in names if name.lower() in {FLAGS, POLICIES} and name not in {FLAGS, POLICIES}]
 
 
 def _walk_below(folder: str, name: str, found: dict[str, Listed]) -> None:
@@ -159,8 +168,17 @@ def _mark(child: os.DirEntry[str]) -> Mark:
     return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
 
+def _is_by_case_only(path: str) -> bool:
+    return "/" not in path and path not in {FLAGS, POLICIES}
+
+
 def _strays(entries: list[Entry]) -> Iterator[Finding]:
     for entry in entries:
+        if _is_by_case_only(entry.path):
+            message = f"the name differs from {entry.path.lower()}/ by case only, and nothing reads it"
+            remedy = "Give it another name: on some machines the two are one folder."
+            yield Finding(entry.path, 0, 0, STRAY, "$", message, remedy, severity="warning")
+            continue
         name = entry.path.rpartition("/")[2]
         harmless = name.startswith(".") or name in _HARMLESS_NAMES or name.endswith((*SUFFIXES, *_HARMLESS_SUFFIXES))
         if entry.kind == "file" and not harmless:

@@ -33,6 +33,10 @@ MOST_CASES: Final = 30_000
 """Cases looked at before a question is left undecided."""
 
 _CELLS_A_CASE: Final = 64
+_PARTS_A_CASE: Final = 64
+"""Parts of conditions that are looked at in the time of a case."""
+_DEEPEST: Final = 150
+"""Attributes and buckets that one case fixes before a question is left undecided: more of them exhaust the stack."""
 _ORG: Final = ("org",)
 _NO_RANK: Final = -1
 
@@ -121,11 +125,13 @@ class Exploration:
         self._bucketed: set[tuple[str, ...]] = set()
         self._ends: dict[_Split, set[Fraction]] = {}
         self._bounds: set[int] = set()
+        self._parts = 0
         for side in sides:
             self._collect(side.rules)
         self._granted_bit = {key: 1 << self._bit(_ORG) for key in self._tables}
         self._cells = {path: cells_of(self._atoms(path)) for path in self._paths()}
         self._arms = {split: sorted(ends) for split, ends in self._ends.items()}
+        self._cost = 1 + self._parts // _PARTS_A_CASE
 
     # Collecting what is asked
 
@@ -143,6 +149,7 @@ class Exploration:
                 self._ends.setdefault((split.salt, split.by), set()).update(_ends(split))
 
     def _collect_condition(self, condition: ResolvedCondition) -> None:
+        self._parts += 1
         match condition:
             case Test(path=path):
                 known = self._tests.setdefault(path, {})
@@ -195,8 +202,8 @@ class Exploration:
         return all(self._holds(holds, _Moment(self, instant), {}) for instant in instants)
 
     def _holds(self, holds: Callable[[Case], bool], moment: _Moment, state: _State) -> bool:
-        self._left -= 1
-        if self._left < 0:
+        self._left -= self._cost
+        if self._left < 0 or len(state) > _DEEPEST:
             raise Undecided
         try:
             return holds(Case(self._sides, moment, state))

@@ -13,7 +13,7 @@ from flagseal.model.condition import ALWAYS, AllOf, Test
 from flagseal.model.errors import CompileError
 from flagseal.model.flag import Ramp
 from flagseal.model.jsonpath import child
-from flagseal_validators.reasoning.parts import Part, Segments, lower
+from flagseal_validators.reasoning.parts import MOST_PARTS, Part, Segments, lower, size
 
 if TYPE_CHECKING:
     from flagseal.evaluation.resolved import ResolvedCondition, ResolvedFlag
@@ -71,6 +71,12 @@ class Section:
     default: str
     flag: FlagDefinition
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every rule there is is reasoned about."""
+        rules = self.flag.environments[self.environment].rules
+        return sum(clause.rule is not None for clause in self.clauses) == len(rules)
+
     @cached_property
     def resolved(self) -> ResolvedFlag | None:
         """The flag as it is evaluated here, schedules written out; None where it has no meaning."""
@@ -107,9 +113,13 @@ def _clauses(section: EnvironmentSection, written: dict[str, Any], path: str, se
         )
         for variant, keys in section.targets
     ]
+    parts = 0
     for index, (rule, text) in enumerate(zip(section.rules[:MOST_CLAUSES], written.get("rules", ()), strict=False)):
         place = f"{path}.rules[{index}]"
         part = lower(text["when"], f"{place}.when", segments) if "when" in text else None
+        parts += 0 if part is None else size(part.condition)
+        if parts > MOST_PARTS:
+            break
         condition = ALWAYS if part is None else part.condition
         clauses.append(Clause(rule.name, place, part, condition, _window(rule), rule))  # type: ignore[arg-type]
     return tuple(clauses)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 Kind = Literal["all", "any", "not", "segment", "entitled", "test"]
 
+MOST_PARTS: Final = 150
+"""Parts of the conditions of an environment, or of a segment, that are reasoned about: each is asked about, and each
+question looks at all of them. What is larger is left open."""
+
 _OPEN: Final = "\0open"
 """First step of attributes that no context has: they stand for what is left open."""
 
@@ -63,7 +67,9 @@ class Segments:
     def condition(self, name: str) -> Condition:
         """Give what a segment means."""
         found: Segment | None = self.catalogue.segments.get(f"{self.namespace}/{name}")
-        return _open("segment", name) if found is None else _plain(found.when)
+        if found is None or size(condition := _plain(found.when)) > MOST_PARTS:
+            return _open("segment", name)
+        return condition
 
 
 def lower(written: Mapping[str, Any], path: str, segments: Segments) -> Part:
@@ -82,7 +88,19 @@ def lowered_segment(document: Document, catalogue: Catalogue) -> Part:
     """Read the condition of a Segment document."""
     segment = segment_of(document)
     written = cast("dict[str, Any]", document.spec)["when"]
-    return lower(written, "$.spec.when", Segments(catalogue, segment.namespace))
+    part = lower(written, "$.spec.when", Segments(catalogue, segment.namespace))
+    return part if size(part.condition) <= MOST_PARTS else Part(part.path, "segment", _open("segment", segment.name))
+
+
+def size(condition: Condition) -> int:
+    """Count the parts of a condition."""
+    match condition:
+        case AllOf(parts=parts) | AnyOf(parts=parts):
+            return 1 + sum(map(size, parts))
+        case Negation(part=part):
+            return 1 + size(part)
+        case _:
+            return 1
 
 
 def is_open(condition: Condition) -> bool:

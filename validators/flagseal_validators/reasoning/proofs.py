@@ -230,7 +230,7 @@ def makes_no_difference(section: Section, position: int) -> bool:
     Whoever is entitled may be served by a grant's own variant, so rules that ask for it are left alone.
     """
     clause = section.clauses[position]
-    if clause.rule is None or not _may_be_repeated(section, position):
+    if clause.rule is None or not section.is_whole or not _may_be_repeated(section, position):
         return False
     behind = [it for it in section.clauses[position:] if it.rule is not None]
     if any(it.part is not None and is_open(it.part.condition) for it in behind):

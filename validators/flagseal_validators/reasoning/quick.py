@@ -6,7 +6,7 @@ value that passes its one test; all others are missing. A no means only that no 
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import chain, islice, product
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from flagseal.evaluation.cells import scalar_key
@@ -22,6 +22,7 @@ Imagined: TypeAlias = "dict[tuple[str, ...], Test]"
 """The test that each attribute passes; what is not named is missing."""
 
 _MOST_IMAGINED: Final = 4
+_MOST_TESTS: Final = 100
 _LISTING: Final = ("eq", "in")
 
 
@@ -43,6 +44,8 @@ def can_hold_outside(condition: ResolvedCondition, others: Sequence[ResolvedCond
 def imagine(condition: ResolvedCondition) -> Iterator[Imagined]:
     """Give contexts for which a condition holds at some instant."""
     for tests, rest in islice(_ways(condition), _MOST_IMAGINED):
+        if len(tests) > _MOST_TESTS:
+            return  # That is more than a glance.
         imagined = _joined(tests)
         if imagined is not None and all(holds(imagined, it) for it in rest):
             yield imagined
@@ -69,15 +72,13 @@ def _ways(condition: ResolvedCondition) -> Iterator[_Way]:
 
 
 def _all_ways(parts: tuple[ResolvedCondition, ...]) -> Iterator[_Way]:
-    if not parts:
-        yield (), ()
-        return
     # Two windows of one conjunction may lie apart.
     if sum(isinstance(part, Window) for part in parts) > 1:
         return
-    for tests, rest in _ways(parts[0]):
-        for more, others in _all_ways(parts[1:]):
-            yield (*tests, *more), (*rest, *others)
+    # No more of each part than are looked at of the whole, and each part once: an author may write a thousand.
+    ways = [list(islice(_ways(part), _MOST_IMAGINED)) for part in parts]
+    for chosen in product(*ways):
+        yield tuple(chain(*(tests for tests, _ in chosen))), tuple(chain(*(rest for _, rest in chosen)))
 
 
 def _joined(tests: Iterable[Test]) -> Imagined | None:
