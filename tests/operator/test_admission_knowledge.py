@@ -64,6 +64,11 @@ def test_it_is_what_is_published(company: World) -> None:
     assert found.has_flag("payments", "new-checkout")
     assert not found.has_flag("payments", "nothing")
     assert knowledge.ask(20) is found
+    before = company.directory.get("metadata/timestamp.json")
+    company.clock.advance(minutes=9)
+    company.publisher.refresh()
+    assert company.directory.get("metadata/timestamp.json") != before
+    assert knowledge.ask(20) is found, "signing again is no news"
     company.offer(signed(override()))
     company.publish()
     later = knowledge.ask(20)

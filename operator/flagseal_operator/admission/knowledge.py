@@ -6,6 +6,7 @@ Where that takes too long, nothing is refused for the state's sake: a receipt on
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -13,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from typing import TYPE_CHECKING, Final
 
+from flagseal.model.canonical import canonical_json
 from flagseal.model.errors import FlagsealError
 from flagseal.snapshot.layout import metadata_name
 from flagseal.snapshot.marks import Mark
@@ -58,7 +60,7 @@ class Knowledge:
         self._pool = ThreadPoolExecutor(1, "flagseal-knowledge")
         self._lock = threading.Lock()
         self._reading: Future[Known | None] | None = None
-        self._read: tuple[str, Known] | None = None
+        self._read: tuple[bytes, Known] | None = None
         self._trust: Trust | None = None
         self._looked = -AGAIN_SECONDS
 
@@ -109,15 +111,24 @@ class Knowledge:
             stored = self._store.get(_TIMESTAMP)
             if stored is None:
                 return None
-            if self._read is None or self._read[0] != stored.etag:
+            version = _version_of(stored.data)
+            if self._read is None or self._read[0] != version:
                 live = read_live(self._store, self._root, Mark(), now=self._clock())
                 self._trust = live.trusted.trust
                 if live.content is None:
                     return None
-                self._read = stored.etag, Known.of(live.content.head, live.content.build.emergencies)
+                self._read = version, Known.of(live.content.head, live.content.build.emergencies)
             return self._read[1]
         except FlagsealError as error:
             _LOG.warning("the accepted state cannot be read: %s: %s", error.code, error.message)
         except Exception:  # noqa: BLE001 (the edge of a thread)
             _LOG.exception("reading the accepted state failed")
         return None
+
+
+def _version_of(timestamp: bytes) -> bytes:
+    """Find what changes with the snapshot, and not when the timestamp is signed again; nothing is believed for it."""
+    try:
+        return canonical_json(json.loads(timestamp)["signed"]["meta"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return timestamp

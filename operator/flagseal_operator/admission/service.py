@@ -89,7 +89,8 @@ class Admission:
         self.port = self._server.port
 
     def start(self) -> None:
-        """Start answering."""
+        """Start answering, and read what is published for the first who asks."""
+        self._knowledge.peek()
         self._server.start()
 
     def stop(self) -> None:
