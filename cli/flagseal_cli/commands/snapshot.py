@@ -1,19 +1,22 @@
-"""``flagseal snapshot verify|show``: the published state, from the pinned root down to every byte."""
+"""``flagseal snapshot verify|show|prune``: the published state, from the pinned root down to every byte."""
 
 from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from flagseal.model.errors import SnapshotError, UsageError
+from flagseal.snapshot.marks import FileMarks, Mark
+from flagseal.snapshot.prune import KEEP, plan, prune
 from flagseal.snapshot.report import Report, verify_repository
 from flagseal.snapshot.store import DirectoryStore
-from flagseal.snapshot.stores import open_reader
-from flagseal_cli.console import print_json
+from flagseal.snapshot.stores import open_reader, open_store
+from flagseal_cli.console import note, print_json
 from flagseal_cli.options import data_option, environment_option, format_option, repo_option
 from flagseal_cli.workspace import data_folder, find_repository
 
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
 @click.group("snapshot")
 def snapshot_command() -> None:
-    """Verify or show what is published."""
+    """Verify, show or tidy up what is published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,61 @@ def show_snapshot(where: Where, style: str) -> int:
             words = (str(metadata.get(word, "")) for word in ("riskTier", "owner", "expires"))
             click.echo(f"  {key:<28} {'  '.join(words)}")
     return 0
+
+
+@snapshot_command.command("prune")
+@click.option(
+    "--keep",
+    type=click.IntRange(2, 10_000),
+    default=KEEP,
+    show_default=True,
+    help="How many of the newest snapshots stay whole.",
+)
+@click.option("--dry-run", is_flag=True, help="Name what would go, and remove nothing.")
+@click.option(
+    "--store",
+    metavar="DIR|URL",
+    help="Where they are: a folder, or s3://BUCKET/PREFIX?endpoint=…. Default: in the data.",
+)
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The pinned root.json. Default: that of the data folder.",
+)
+@environment_option
+@repo_option
+@data_option
+def prune_snapshot(
+    *,
+    keep: int,
+    dry_run: bool,
+    store: str | None,
+    root: Path | None,
+    environment: str | None,
+    repo: Path | None,
+    data: Path | None,
+) -> None:
+    """Remove old versions, and the files that only they name. Publishers and clients may go on meanwhile.
+
+    What does not verify is not pruned. For a bucket it takes s3:DeleteObject, which nothing else here needs.
+    """
+    mark = Mark()
+    if store is None or root is None:
+        folder = data_folder(find_repository(repo) if data is None else Path(), environment, data)
+        mark = FileMarks(folder.marks).read() if store is None else mark
+        root = folder.root if root is None else root
+        store = str(folder.store) if store is None else store
+        folder.read_root()
+    place, pinned, now = open_store(store), root.read_bytes(), datetime.now(UTC)
+    if dry_run:
+        found = plan(place, pinned, mark, now=now, keep=keep)
+        for name in found.garbage:
+            click.echo(f"would remove {name}")
+        note(f"Snapshot {found.version} is published; {len(found.garbage)} files would go, {found.kept} stay.")
+        return
+    done = prune(place, pinned, mark, now=now, keep=keep)
+    put_back = f"; {len(done.restored)} were named again meanwhile, and put back" if done.restored else ""
+    note(f"Removed {done.removed} files of {done.size} bytes{put_back}.")
 
 
 def _report(where: Where) -> Report:

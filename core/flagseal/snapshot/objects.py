@@ -53,13 +53,16 @@ PROBE: Final = "flagseal-probe"
 
 _NEVER: Final = '"00000000000000000000000000000000"'
 _STATUS: Final = re.compile(r"status code: ([1-5][0-9]{2})\b")
-_CODE: Final = re.compile(r"<Code>([A-Za-z0-9_.]{1,64})</Code>")
+_CODE: Final = re.compile(r"(?:<Code>|\(code: )([A-Za-z0-9_.]{1,64})(?:</Code>|\))")
 _WAITS: Final = (0.2, 1.0)
 """Seconds before a second and a third attempt."""
 _ATTEMPT: Final = timedelta(seconds=30)
 _FULL: Final = frozenset(
     {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "StorageFull"}
 )
+
+_FORBIDDEN: Final = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
+"""Said without a status where several objects are deleted at once."""
 
 _Kind = Literal["missing", "taken", "changed", "busy", "closed", "full", "unfit", "failing", "broken"]
 
@@ -199,6 +202,11 @@ class ObjectStore:
 
         return self._reading(prefix, read) or ()
 
+    def remove(self, name: str) -> None:
+        """Delete an object; see :meth:`flagseal.snapshot.store.PrunedStore.remove`."""
+        key = self._key(name)
+        self._reading(name, lambda: obstore.delete(self._client, key), verb="remove")
+
     def prove(self) -> None:
         """Make the store show, once, that it refuses what it must; every first write does so by itself.
 
@@ -266,7 +274,7 @@ class ObjectStore:
             return None
         return there.etag if there is not None and there.data == data else None
 
-    def _reading(self, name: str, read: Callable[[], _T]) -> _T | None:
+    def _reading(self, name: str, read: Callable[[], _T], *, verb: str = "read") -> _T | None:
         for wait in (*_WAITS, None):
             try:
                 return read()
@@ -277,7 +285,7 @@ class ObjectStore:
             if not failure.passes or wait is None:
                 break
             _pause(wait)
-        raise self._error(name, failure, "read")
+        raise self._error(name, failure, verb)
 
     def _key(self, name: str) -> str:
         return self._prefix + check_name(name)
@@ -295,8 +303,9 @@ class ObjectStore:
             return SnapshotError(
                 f"{place}: may not {verb} ({failure.said})",
                 code="StoreClosed",
-                remedy="Allow these credentials s3:ListBucket on the bucket and s3:GetObject below the prefix, and"
-                " whoever publishes s3:PutObject; are they the right ones, and is the clock right?",
+                remedy="Allow these credentials s3:ListBucket on the bucket and s3:GetObject below the prefix, whoever"
+                " publishes s3:PutObject too, and whoever prunes s3:DeleteObject; are they the right ones, and is the"
+                " clock right?",
             )
         if failure.kind == "unfit":
             return SnapshotError(
@@ -351,6 +360,8 @@ _SERVERS_FAULT: Final = range(500, 600)
 def _kind_of(error: Exception, status: int, code: str) -> _Kind:
     if code in _FULL:
         return "full"
+    if code in _FORBIDDEN:
+        return "closed"
     if isinstance(error, FileNotFoundError):
         return "broken" if code == "NoSuchBucket" else "missing"
     if status in _BY_STATUS and not (status == 412 and isinstance(error, AlreadyExistsError)):  # noqa: PLR2004

@@ -115,6 +115,18 @@ class Store(Reader, Protocol):
         ...
 
 
+class PrunedStore(Store, Protocol):
+    """A store from which what is superfluous can be removed (:mod:`flagseal.snapshot.prune`)."""
+
+    def remove(self, name: str) -> None:
+        """Remove what lies under a name, if anything does.
+
+        Raises:
+            SnapshotError: The store cannot be written.
+        """
+        ...
+
+
 def check_name(name: str) -> str:
     """Refuse a name that could leave the store, or that some file system reads differently.
 
@@ -198,6 +210,16 @@ class DirectoryStore:
         except OSError as error:
             raise _unusable(error, path, "write") from error
         return etag_of(data)
+
+    def remove(self, name: str) -> None:
+        """Unlink a file; see :meth:`PrunedStore.remove`."""
+        path = self.path / check_name(name)
+        try:
+            path.unlink(missing_ok=True)
+            if path.parent.is_dir():
+                _sync_folder(path.parent)
+        except OSError as error:
+            raise _unusable(error, path, "remove") from error
 
     def list(self, prefix: str) -> tuple[str, ...]:
         """Walk the folder the prefix names; see :meth:`Store.list`."""

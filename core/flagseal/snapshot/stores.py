@@ -22,7 +22,7 @@ from flagseal.snapshot.source import HttpSource
 from flagseal.snapshot.store import DirectoryStore, check_name
 
 if TYPE_CHECKING:
-    from flagseal.snapshot.store import Reader, Store
+    from flagseal.snapshot.store import PrunedStore, Reader
 
 _OPTIONS: Final = frozenset({"endpoint", "region", "style"})
 _STYLES: Final = frozenset({"path", "virtual"})
@@ -100,7 +100,7 @@ class Bucket:
         return Bucket(self.name, self.prefix, endpoint, region, self.virtual_hosts)
 
 
-def open_store(where: str | Path) -> Store:
+def open_store(where: str | Path) -> PrunedStore:
     """Open a store to publish to; nothing is asked of it yet.
 
     Args:
@@ -132,7 +132,7 @@ def open_reader(where: str | Path) -> Reader:
     return open_store(where)
 
 
-def _open_bucket(bucket: Bucket) -> Store:
+def _open_bucket(bucket: Bucket) -> PrunedStore:
     try:
         from flagseal.snapshot.objects import ObjectStore  # noqa: PLC0415 (the bare install has no client for it)
     except ImportError:

@@ -1,0 +1,224 @@
+"""Pruning removes what nobody needs, whatever a publisher does meanwhile; clients never notice."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flagseal.model.errors import SnapshotError
+from flagseal.snapshot.marks import Mark
+from flagseal.snapshot.prune import plan, prune
+from flagseal.snapshot.publish import Publisher
+from flagseal.snapshot.store import DirectoryStore
+from tests.snapshot.stores import PowerCut, overwrite
+from tests.snapshot.world import World, answer, flag, metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from flagseal.snapshot.store import Store, Stored
+
+ORGS = (["acme"], ["acme", "globex"])
+
+
+def alternate(world: World, times: int) -> None:
+    """Change one flag to and fro, so that old content comes again and again."""
+    for _ in range(times):
+        world.clock.advance(seconds=1)
+        world.change(flag("new-checkout", on_for=ORGS[(world.head.sequence + 1) % 2]))
+
+
+def verified(world: World, name: str = "fresh") -> object:
+    """Have a client with an empty cache verify everything, and answer."""
+    world.clock.advance(seconds=1)
+    with world.client(f"{name}-{world.clock.now.timestamp()}") as client:
+        outcome = client.refresh()
+        assert outcome.reason is None, outcome.message
+        return answer(client, org="globex")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Publish a dozen changes."""
+    world = World(tmp_path)
+    world.publish()
+    alternate(world, 12)
+    return world
+
+
+def run(world: World, store: DirectoryStore | None = None, keep: int = 3) -> int:
+    """Prune as the command does."""
+    done = prune(store or world.directory, world.root, world.marks.read(), now=world.clock(), keep=keep)
+    return done.removed
+
+
+def test_old_versions_go_and_clients_old_and_new_notice_nothing(world: World) -> None:
+    """A client that was away for all of it follows; one that begins verifies the whole history."""
+    with world.client("away") as away:
+        shutil.copytree(world.directory.path, world.path / "before")
+        away.refresh()
+        alternate(world, 3)
+        before = set(world.directory.list(""))
+        assert run(world) > 20
+        left = set(world.directory.list(""))
+        assert len(left) < len(before) / 2
+        outcome = away.refresh()
+        assert outcome.reason is None, outcome.message
+    verified(world)
+    snapshots = [name for name in left if name.endswith(".snapshot.json")]
+    assert len(snapshots) == 3
+    assert run(world) == 0, "what is left is needed"
+    alternate(world, 1)
+    verified(world)
+
+
+def test_a_plan_writes_nothing_and_names_what_would_go(world: World) -> None:
+    """Neither roots, nor top-level targets, nor what the newest snapshots lead to, nor anything that is not ours."""
+    overwrite(world.directory, "metadata/README.txt", b"mine")
+    overwrite(world.directory, "targets/notes/mine.json", b"mine")
+    overwrite(world.directory, "flagseal-probe", b"x")
+    before = {name: world.directory.get(name) for name in world.directory.list("")}
+    found = plan(world.directory, world.root, Mark(), now=world.clock(), keep=3)
+    assert {name: world.directory.get(name) for name in world.directory.list("")} == before
+    assert found.kept + len(found.garbage) == len(before)
+    assert not [name for name in found.garbage if "root" in name or ".targets.json" in name or "mine" in name]
+    assert {"metadata/timestamp.json", "flagseal-probe", "metadata/README.txt"}.isdisjoint(found.garbage)
+    current = metadata(world.directory, f"{found.version}.snapshot")["meta"]
+    needed = {f"metadata/{meta['version']}.{name}" for name, meta in current.items()}
+    assert needed.isdisjoint(found.garbage)
+
+
+def test_another_publishers_files_that_nothing_names_yet_stay(world: World) -> None:
+    """It may be about to name them: versions above those that are published."""
+    version = world.publisher.publish(world.build(), world.entries).version
+    ahead = [f"metadata/{version + 1}.snapshot.json", "metadata/999.ns-payments.json"]
+    for name in ahead:
+        overwrite(world.directory, name, b"{}")
+    run(world)
+    assert set(ahead) <= set(world.directory.list("metadata/"))
+
+
+def test_what_does_not_verify_is_not_pruned(world: World, tmp_path: Path) -> None:
+    """Behind the mark, damaged, or with nothing in it: whatever lies there may be all that is left."""
+    before = world.directory.list("")
+    with pytest.raises(SnapshotError) as refused:
+        prune(world.directory, world.root, Mark(99, 99, 99), now=world.clock(), keep=3)
+    assert refused.value.code == "StoreRolledBack"
+    timestamp = world.directory.get("metadata/timestamp.json")
+    assert timestamp is not None
+    overwrite(world.directory, "metadata/timestamp.json", b"{}")
+    with pytest.raises(SnapshotError) as refused:
+        run(world)
+    assert refused.value.code == "TimestampDamaged"
+    overwrite(world.directory, "metadata/timestamp.json", timestamp.data)
+    assert world.directory.list("") == before
+    other = World(tmp_path / "other")
+    with pytest.raises(SnapshotError) as refused:
+        run(other)
+    assert refused.value.code == "NothingPublished"
+
+
+class Interrupted(DirectoryStore):
+    """A store in which something happens before the n-th thing that pruning does, or the n-th that it removes."""
+
+    def __init__(self, path: Path, at: int, happens: Callable[[], object], *, removals: bool = False) -> None:
+        super().__init__(path)
+        self.steps = 0
+        self._at, self._happens, self._removals = at, happens, removals
+
+    def _step(self, *, removal: bool = False) -> None:
+        if self._removals and not removal:
+            return
+        self.steps += 1
+        if self.steps == self._at:
+            self._happens()
+
+    def get(self, name: str, *, limit: int | None = None) -> Stored | None:
+        """Read."""
+        self._step()
+        return super().get(name, limit=limit)
+
+    def remove(self, name: str) -> None:
+        """Remove."""
+        self._step(removal=True)
+        super().remove(name)
+
+    def replace(self, name: str, data: bytes, *, if_match: str | None) -> str:
+        """Replace."""
+        self._step()
+        # Inside, it reads under its lock, where nobody else can do anything.
+        self._at, at = 0, self._at
+        try:
+            return super().replace(name, data, if_match=if_match)
+        finally:
+            self._at = at
+
+    def put_new(self, name: str, data: bytes) -> None:
+        """Create."""
+        self._step()
+        super().put_new(name, data)
+
+
+def test_a_publication_at_any_moment_of_pruning_loses_nothing(tmp_path: Path) -> None:
+    """It names old content again: what pruning has just removed, is removing, or is about to."""
+    world = World(tmp_path / "world")
+    world.publish()
+    happened: list[int] = []
+    restored: list[str] = []
+    for at, removals in [
+        *((step, False) for step in range(1, 100, 33)),
+        *((number, True) for number in range(1, 24, 6)),
+    ]:
+        alternate(world, 2)
+
+        def publish() -> None:
+            alternate(world, 1)
+            happened.append(world.head.sequence)
+
+        store = Interrupted(world.directory.path, at, publish, removals=removals)
+        restored += prune(store, world.root, world.marks.read(), now=world.clock(), keep=1).restored
+        verified(world, f"{at}-{removals}")
+    assert len(happened) > 4
+    assert any("provenance.json" in name for name in restored), "some of it had to be put back"
+
+
+def test_a_publisher_that_had_begun_before_begins_again(world: World) -> None:
+    """It found its content there, and pruning took it away before it said so: its last write is refused."""
+    pruned: list[int] = []
+
+    class Slow(DirectoryStore):
+        def replace(self, name: str, data: bytes, *, if_match: str | None) -> str:
+            if not pruned:
+                pruned.append(run(world, keep=1))
+            return super().replace(name, data, if_match=if_match)
+
+    slow: Store = Slow(world.directory.path)
+    world.publisher = Publisher(slow, world.root, world.online, marks=world.marks, clock=world.clock)
+    alternate(world, 1)
+    assert pruned[0] > 20
+    verified(world)
+
+
+def test_pruning_that_was_killed_leaves_a_store_that_verifies(tmp_path: Path) -> None:
+    """At any of its writes; the next run does the rest."""
+    world = World(tmp_path / "world")
+    world.publish()
+    alternate(world, 4)
+    counted = Interrupted(world.directory.path, 0, lambda: None)
+    copy = shutil.copytree(world.directory.path, tmp_path / "copy")
+    run(world, counted, keep=1)
+
+    def die() -> None:
+        raise PowerCut
+
+    for step in range(1, counted.steps + 1, max(1, counted.steps // 8)):
+        shutil.rmtree(world.directory.path)
+        shutil.copytree(copy, world.directory.path)
+        with pytest.raises(PowerCut):
+            run(world, Interrupted(world.directory.path, step, die), keep=1)
+        verified(world, f"killed-{step}")
+        run(world, keep=1)
+        verified(world, f"done-{step}")
