@@ -12,9 +12,14 @@ import click
 
 from flagseal.model.errors import ForgeError, UsageError
 from flagseal.repository.sharing import Remote
+from flagseal_cli.console import print_json
+from flagseal_cli.render import attested_lines, check_lines
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from flagseal.repository import FlagRepository
+    from flagseal_validators.attestor import Attestation, Saved
     from flagseal_validators.forge.github import GitHubForge
 
 _NAME = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}")
@@ -76,3 +81,37 @@ def is_host_of(address: str, api: str) -> bool:
             (of.hostname or "").removeprefix("api."),
         }
     )
+
+
+def saved_facts(files: tuple[Path, ...]) -> Saved:
+    """Read facts that were fetched before.
+
+    Raises:
+        ForgeError: ``FactsMalformed``.
+    """
+    from flagseal_validators.attestor import Saved
+    from flagseal_validators.forge.facts import Facts
+
+    return Saved(Facts.parse(path.read_bytes(), place=str(path)) for path in files)
+
+
+def tell_attestation(found: Attestation, style: str) -> None:
+    """Say check by check what was seen of a commit, and what is missing."""
+    if style == "json":
+        print_json(
+            {
+                "commit": found.commit,
+                "allowed": found.allowed,
+                "checks": [check.to_json() for check in found.checks],
+                "decision": found.decision.to_json(),
+                "statement": found.proposal.statement.body(),
+            }
+        )
+        return
+    for landing in found.landings:
+        request = landing.facts.request
+        click.echo(f"Request {request.number}, landed as {landing.commit[:12]} on {landing.base[:12]}")
+    for line in check_lines((*found.checks, *found.sufficient.checks)):
+        click.echo(line)
+    for line in attested_lines(found.proposal.statement):
+        click.echo(line)

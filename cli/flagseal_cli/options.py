@@ -30,6 +30,13 @@ context_option = click.option(
 format_option = click.option(
     "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
+facts_option = click.option(
+    "--facts",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Judge by these facts (`flagseal facts fetch`) and ask no git host. Once for each request.",
+)
 
 
 def parse_context(text: str) -> dict[str, Json]:

@@ -83,7 +83,7 @@ def candidates(repository: FlagRepository, head: Head, trust: Trust, revision: s
     attestations = [Candidate(net.commit.id, found, envelope) for envelope, found in spoken if found is not None]
     if unknown is not None:
         if not attestations:
-            raise unknown
+            raise _unspoken(unknown) if trust.attestors else unknown
         return tuple(attestations)
     own = Envelope(plain.statement.payload())
     merged = merge_all([own, *(entry for entry in noted if entry.payload == own.payload)])[0]
@@ -236,6 +236,15 @@ def _authors(
             raise
         undone = frozenset(entry.id for entry in repository.commits_between(head.commit, clean))
         return contributors(commits, organisation, reverted=undone)
+
+
+def _unspoken(unknown: FlagsealError) -> ApprovalError:
+    """Say what is missing where a git host makes the commits, and nobody signs those."""
+    return ApprovalError(
+        f"{unknown.message}\nNo attestor has said yet who contributed.",
+        code=unknown.code,
+        remedy="`flagseal attest` judges it by the git host's facts; with --dry-run it says what is missing.",
+    )
 
 
 def _attested(envelope: Envelope, plain: Proposal, trust: Trust, signed_by: frozenset[str]) -> Proposal | None:

@@ -118,7 +118,7 @@ def test_by_a_bot_that_writes(world: World) -> None:
     pull = world.repo.open(bot, "change")
     world.approve(pull, "alice", "dora")
     world.merge(pull)
-    assert "is nobody known" in refused(world)
+    assert "writer[bot] (780)" in refused(world)
 
 
 def test_by_writing_another_author(world: World) -> None:

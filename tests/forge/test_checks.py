@@ -13,11 +13,12 @@ from flagseal.model.errors import ForgeError
 from flagseal_validators.attestor import Saved
 from flagseal_validators.forge.facts import Account, CheckRun, Facts, Push, RequiredCheck, Review, Signed
 from tests.forge.github import WEB_FLOW_ID
-from tests.forge.world import company
-from tests.history.company import flag
+from tests.forge.world import ACCOUNTS, company
+from tests.history.company import flag, organisation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.forge.world import World
 
@@ -285,6 +286,26 @@ def test_4_the_forge_named_too_few_commits(landed: Landed) -> None:
 def test_4_a_commit_that_git_has_and_the_forge_did_not_name(landed: Landed) -> None:
     """Git says which commits came; each must be somebody's."""
     assert "did not name" in landed.commit(id="4" * 40)["contributors"]
+
+
+def test_4_a_bot_that_the_organisation_lists_had_a_hand_in_it(tmp_path: Path) -> None:
+    """A machine that opens requests is named like a person; it contributes, and what it approves counts for nothing."""
+    people = organisation()["people"]
+    people |= {name: {**it, "github": {"login": f"{name}-gh", "id": ACCOUNTS[name]}} for name, it in people.items()}
+    people["retirer"] = {"name": "The bot that retires flags", "github": {"login": "retirer[bot]", "id": 900}}
+    with company(tmp_path, organisation_with={"people": people}) as world:
+        bot = world.github.user("retirer[bot]", 900, kind="Bot")
+        world.branch("retire")
+        world.commit(flag("other"), by="retirer", email=bot.email)
+        world.github.wait(minutes=1)
+        world.repo.push(bot, world.clone, "HEAD", "retire")
+        world.github.wait(minutes=1)
+        pull = world.repo.open(bot, "retire")
+        world.repo.review(pull, bot)
+        world.approve(pull, "alice", "dora")
+        world.merge(pull)
+        assert world.failed() == {}
+        assert world.attest().proposal.statement.contributors == ("retirer",)
 
 
 # 5. People

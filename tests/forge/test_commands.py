@@ -226,6 +226,27 @@ def test_a_forge_is_founded_whole_or_not_at_all(
     assert "go together" in capsys.readouterr().err
 
 
+def test_approvals_show_what_is_missing_by_saved_facts(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anybody attested it: check by check; and without facts, that an attestor has not spoken."""
+    here = ["--repo", str(world.clone), "--data", str(world.path / "data")]
+    public = str(world.path / "attestor.pub")
+    founding = ["trust", "init", "-e", "production", "--github", "4711:acme/flags", "--attestor", public, *here]
+    assert flagseal(founding) == 0
+    assert flagseal(["up", "-e", "production", "--once", *here]) == 0
+    pull = world.landed(OTHER, approved=("alice",))
+    run(world.clone, "fetch", "--quiet", "origin")
+    run(world.clone, "checkout", "--quiet", "-B", "main", "origin/main")
+    file = world.path / "facts.json"
+    file.write_bytes(world.facts(pull).to_bytes())
+    capsys.readouterr()
+    assert flagseal(["approvals", "show", "main", *here]) == 1
+    assert "No attestor has said yet" in capsys.readouterr().out
+    assert flagseal(["approvals", "show", "main", "--facts", str(file), *here]) == 1
+    said = capsys.readouterr().out
+    assert "ok   tree" in said
+    assert "FAIL approvals (production): missing 1 × release-manager: dora" in said
+
+
 # The race for the notes
 
 

@@ -8,7 +8,7 @@ import click
 
 from flagseal.repository import FlagRepository
 from flagseal_cli.console import print_json
-from flagseal_cli.options import data_option, environment_option, format_option, repo_option
+from flagseal_cli.options import data_option, environment_option, facts_option, format_option, repo_option
 from flagseal_cli.published import published_state
 from flagseal_cli.render import (
     INSTANT,
@@ -41,8 +41,20 @@ def approvals_command() -> None:
 @repo_option
 @data_option
 @format_option
-def show_approvals(revision: str, *, environment: str | None, repo: Path | None, data: Path | None, style: str) -> int:
-    """Say of REVISION, check by check, what was seen and what is missing. Exit code 1 if something is."""
+@facts_option
+def show_approvals(
+    revision: str,
+    *,
+    environment: str | None,
+    repo: Path | None,
+    data: Path | None,
+    style: str,
+    files: tuple[Path, ...],
+) -> int:
+    """Say of REVISION, check by check, what was seen and what is missing. Exit code 1 if something is.
+
+    With --facts, by what a git host knew of the requests that brought it.
+    """
     repository = find_repository(repo)
     git = FlagRepository(repository)
     published = published_state(data_folder(repository, environment, data))
@@ -51,6 +63,13 @@ def show_approvals(revision: str, *, environment: str | None, repo: Path | None,
     if past is not None:
         _show_past(past, style)
         return 0
+    if files:
+        from flagseal_cli.forge import saved_facts, tell_attestation
+        from flagseal_validators.attestor import attest
+
+        found = attest(git, published.head, published.trust, saved_facts(files), commit, now=published.now)
+        tell_attestation(found, style)
+        return 0 if found.allowed else 1
     stands = standing(git, published.head, published.trust, commit, published.now)
     if stands.settled:
         if style == "json":

@@ -15,15 +15,20 @@ from flagseal.model.errors import FlagsealError, UsageError
 from flagseal.repository import FlagRepository
 from flagseal.repository.sharing import Remote, SharedNotes
 from flagseal.snapshot.keys import signer_among
-from flagseal_cli.console import note, print_json
-from flagseal_cli.forge import github_option, open_forge, open_remote, remote_option
+from flagseal_cli.console import note
+from flagseal_cli.forge import (
+    github_option,
+    open_forge,
+    open_remote,
+    remote_option,
+    saved_facts,
+    tell_attestation,
+)
 from flagseal_cli.offline import passphrase
-from flagseal_cli.options import data_option, environment_option, format_option, repo_option
+from flagseal_cli.options import data_option, environment_option, facts_option, format_option, repo_option
 from flagseal_cli.published import published_state
-from flagseal_cli.render import attested_lines, check_lines
 from flagseal_cli.workspace import data_folder, find_repository
-from flagseal_validators.attestor import Attestation, RequestSource, Saved, WithHeads, attest, sign
-from flagseal_validators.forge.facts import Facts
+from flagseal_validators.attestor import RequestSource, WithHeads, attest, sign
 
 if TYPE_CHECKING:
     from flagseal.history import Head
@@ -34,13 +39,7 @@ _HEADS = "refs/flagseal/requests"
 
 @click.command("attest")
 @click.option("--commit", "revision", metavar="REV", help="What landed. Default: the tip of the protected branch.")
-@click.option(
-    "--facts",
-    "files",
-    multiple=True,
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Judge by these facts (`flagseal facts fetch`) and ask no git host. Once for each request.",
-)
+@facts_option
 @click.option("--key", "uri", metavar="URI", help="The attestor's key: file:PATH, awskms:…, gcpkms:…, hv:…")
 @click.option(
     "--trust",
@@ -98,7 +97,7 @@ def attest_command(  # noqa: PLR0913 (each is an option)
             raise
         note(f"{commit[:12]}: changes nothing that is governed; it needs no statement")
         return 0
-    _tell(found, style)
+    tell_attestation(found, style)
     if not found.allowed:
         return 1
     if uri is None or dry_run:
@@ -155,30 +154,9 @@ def _source(
     git: FlagRepository, remote: Remote | None, files: tuple[Path, ...], name: str | None, trust: Trust
 ) -> RequestSource:
     if files:
-        source: RequestSource = Saved(Facts.parse(path.read_bytes(), place=str(path)) for path in files)
+        source: RequestSource = saved_facts(files)
     else:
         source = open_forge(name, trust.repository_name)
     if remote is None:
         return source
     return WithHeads(source, git, lambda number: remote.fetch(f"+refs/pull/{number}/head:{_HEADS}/{number}"))
-
-
-def _tell(found: Attestation, style: str) -> None:
-    if style == "json":
-        print_json(
-            {
-                "commit": found.commit,
-                "allowed": found.allowed,
-                "checks": [check.to_json() for check in found.checks],
-                "decision": found.decision.to_json(),
-                "statement": found.proposal.statement.body(),
-            }
-        )
-        return
-    for landing in found.landings:
-        request = landing.facts.request
-        click.echo(f"Request {request.number}, landed as {landing.commit[:12]} on {landing.base[:12]}")
-    for line in check_lines((*found.checks, *found.sufficient.checks)):
-        click.echo(line)
-    for line in attested_lines(found.proposal.statement):
-        click.echo(line)

@@ -30,7 +30,7 @@ DAYS = "^[1-9][0-9]{0,4}d$"
 DURATION = "^[1-9][0-9]{0,5}[smhd]$"
 CLOCK = "^([01][0-9]|2[0-3]):[0-5][0-9]$"
 HTTPS = "^https://[^ ]+$"
-GITHUB_LOGIN = "^[A-Za-z0-9][A-Za-z0-9_-]*$"
+GITHUB_LOGIN = "^[A-Za-z0-9][A-Za-z0-9_-]*([[]bot[]])?$"
 RULE_ID = "^FS[0-9]{3}$"
 
 TIERS = ("informational", "operational", "sensitive", "high-risk")

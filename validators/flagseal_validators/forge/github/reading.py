@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -51,6 +52,8 @@ query Commits($owner: String!, $name: String!, $number: Int!, $after: String) {
 }
 """
 """REST tells neither the accounts behind ``Co-authored-by`` nor whose signature a commit carries."""
+
+_BOT: Final = re.compile(r"([1-9][0-9]{0,14})\+([A-Za-z0-9-]{1,80}\[bot\])@users\.noreply\.github\.com")
 
 _STATES: Final[dict[str, ReviewState]] = {
     "APPROVED": "approved",
@@ -266,7 +269,10 @@ def _signed(body: _At) -> Signed:
     if user is not None:
         found = _At(user, "user")
         account = Account(found.number("databaseId"), found.text("login"))
-    return Signed(body.optional("email") or "", account)
+    email = body.optional("email") or ""
+    # GraphQL knows no bots here. Their address says which one is meant; as with any address, that clears nobody.
+    bot = _BOT.fullmatch(email) if account is None else None
+    return Signed(email, Account(int(bot[1]), bot[2], human=False) if bot else account)
 
 
 def _account(value: Json, place: str) -> Account | None:
