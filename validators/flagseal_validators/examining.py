@@ -47,10 +47,12 @@ class Examined:
     Attributes:
         judged: In no order.
         names: Every file that was read.
+        policies: The policies as canonical JSON; none if they contradict each other.
     """
 
     judged: tuple[Judged, ...]
     names: tuple[str, ...]
+    policies: tuple[bytes, ...]
 
 
 @dataclass(slots=True)
@@ -148,7 +150,8 @@ def examine(root: Path, means: Means, memory: Memory | None = None) -> Examined:
             judged += map(Judged, known.form)
         if known.judged:
             judged += known.judged
-    return Examined(tuple(judged), tuple(files.names))
+    policies = tuple(known.canonical for known in found.files if known.canonical) if found.consistent else ()
+    return Examined(tuple(judged), tuple(files.names), policies)
 
 
 def _since(before: Remembered, files: Files, means: Means) -> Found | None:

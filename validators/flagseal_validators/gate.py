@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from flagseal.model.errors import UsageError
 from flagseal.repository.layout import FLAGS, POLICIES
 from flagseal_validators.examining import Means, examine
+from flagseal_validators.judged import Judged
+from flagseal_validators.ownership import look_at_ownership
 from flagseal_validators.report import Report, Suppressed
-from flagseal_validators.surroundings import look_around
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -55,7 +56,12 @@ def validate_paths(  # noqa: PLR0913 (each is a choice of its own)
     if touched is None:
         touched = frozenset(name for name in wanted if (root / name).is_file())
     examined = examine(root, Means(today, read, processes, progress), memory)
-    judged = [*examined.judged, *look_around(root, examined.names, before or {}, today)]
+    judged = [*examined.judged, *map(Judged, look_at_ownership(root, examined.names, examined.policies))]
+    if before:
+        # Here and not above: without a change, the rules may not be needed.
+        from flagseal_validators.changes import look_at_change  # noqa: PLC0415
+
+        judged += look_at_change(root, examined.names, before, today)
     chosen = [it for it in judged if _is_wanted(it.finding.file, wanted)]
     found = sorted(it.at(touched) for it in chosen if it.suppressed is None)
     excused = [Suppressed(it.at(touched), it.suppressed) for it in chosen if it.suppressed is not None]
