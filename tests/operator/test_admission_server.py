@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import socket
@@ -91,6 +92,45 @@ def test_what_is_no_review_is_refused_and_serving_goes_on(
             assert status == 413
         assert Client(admission.port, authority).post("/mutate", REVIEW)[0] == 200
         assert admission.gauges()["admission_failed"][1] == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"GET /mutate HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /mutate\r\n",
+        b"POST /mutate HTTP/9.9\r\n\r\n",
+        b"POST /mutate SPDY\r\n\r\n",
+        b"POST\r\n\r\n",
+        b"\r\n\r\n\r\n",
+        b"\x00\xff\xfe" * 50 + b"\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"POST /mutate HTTP/1.1\r\n" + b"X: y\r\n" * 200 + b"\r\n",
+        b"POST /mutate HTTP/1.1\r\nX: " + b"y" * 70_000 + b"\r\n\r\n",
+        b"POST /" + b"m" * 70_000 + b" HTTP/1.1\r\n\r\n",
+        b"POST /mutate HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        b"POST /mutate HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{}",
+        b"POST /mutate HTTP/1.1\r\nContent-Type: \xff/;;=\r\nContent-Length: 2\r\n\r\n{}",
+        b"POST /mutate HTTP/1.1\r\nContent-Length: \xd9\xa3\r\n\r\n{}",
+    ],
+)
+def test_whatever_is_no_request_leaves_no_trace(
+    company: World, tmp_path: Path, words: bytes, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Neither a traceback, nor a review that fails afterwards, nor a second request in the first one's body."""
+    authority = certify(tmp_path / "certs").authority
+    with serving(company, tmp_path / "certs") as admission:
+        client = Client(admission.port, authority)
+        client.connection.connect()
+        with contextlib.suppress(OSError):
+            client.connection.sock.sendall(words + b"POST /mutate HTTP/1.1\r\n")
+            client.connection.sock.shutdown(socket.SHUT_WR)
+            while client.connection.sock.recv(1024):
+                pass
+        assert Client(admission.port, authority).post("/mutate", REVIEW)[0] == 200
+        assert admission.gauges()["admission_receipts"][1] == 1
+    assert "broke" not in caplog.text
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_mistake_of_ours_is_no_answer(

@@ -242,6 +242,27 @@ def test_the_webhooks_are_called_where_they_are_served() -> None:
 
 
 @needs_kubectl
+@pytest.mark.parametrize("overlay", ["single", "ha", "flux"])
+def test_webhooks_can_be_added_to_every_overlay(tmp_path: Path, overlay: str) -> None:
+    """As a component; the hostile reader finds nothing then either."""
+    manifests = tmp_path / "manifests"
+    shutil.copytree(OPERATOR / "manifests", manifests)
+    own = manifests / "overlays/own"
+    own.mkdir()
+    body = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [f"../{overlay}"],
+        "components": ["../../webhooks", "../../webhooks/cert-manager"],
+    }
+    (own / "kustomization.yaml").write_text(yaml.safe_dump(body))
+    bodies = built(str(own))
+    assert weaknesses(bodies) == []
+    assert {it["metadata"]["namespace"] for it in of_kind(bodies, "Service")} == {"flagseal-system"}
+    assert len(of_kind(bodies, "Certificate")) == 2
+
+
+@needs_kubectl
 def test_with_cert_manager_both_registrations_ask_for_its_authority(tmp_path: Path) -> None:
     """As the overlay says, by taking the comment's sign away."""
     overlay = OPERATOR / "manifests/overlays/ha-webhooks/kustomization.yaml"

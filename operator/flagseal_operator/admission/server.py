@@ -129,6 +129,11 @@ class _Server(ThreadingHTTPServer):
         self.connections.drop(request)
         super().shutdown_request(request)
 
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 (socketserver's)
+        """Log what nobody foresaw, at the edge of a connection's thread; the others go on."""
+        del request
+        _LOG.exception("a connection with %s broke", client_address[0])
+
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
