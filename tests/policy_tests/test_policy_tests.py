@@ -149,7 +149,7 @@ def test_how_far_and_after_what_can_be_said_of_a_widening() -> None:
     assert (
         failures(case({**high, "step": 100}, people, {"verdict": "deny", "rules": ["max-step"]}, evidence=both)) == ()
     )
-    early = {**WIDEN, "staged": False}
+    early = {**WIDEN, "behind": ["staging"]}
     assert failures(case(early, ["alice", "dora"], {"verdict": "deny", "rules": ["staging-first"]})) == ()
 
 

@@ -138,8 +138,10 @@ def _flags(change: Mapping[str, Any], policies: PolicySet) -> tuple[Spec, Spec]:
     match change["class"]:
         case "widen":
             # Whatever must come first serves it already, unless the case says otherwise.
-            elsewhere = _ON if change.get("staged", True) else _OFF
-            others: Spec = {other: {"default": elsewhere} for other in environments if other != name}
+            behind = change.get("behind", ())
+            others: Spec = {
+                other: {"default": _OFF if other in behind else _ON} for other in environments if other != name
+            }
             return _flag(change, {**others, name: nothing}), _flag(change, {**others, name: little})
         case "toward-safe":
             return _flag(change, {name: little}), _flag(change, {name: nothing})

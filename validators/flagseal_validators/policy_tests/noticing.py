@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     Spec = dict[str, Any]
 
-_STEPS_OF_TIME: Final = [timedelta(hours=3 * number) for number in range(1, 57)]
-"""A week, in which every weekly window opens and closes."""
+_STEPS_OF_TIME: Final = [timedelta(hours=6 * number) for number in range(1, 5 * 7 * 4)]
+"""Five weeks, in which every weekly window opens and closes, whatever a blackout hides."""
 _ALL_POINTS: Final = 100
 
 
@@ -106,18 +106,26 @@ def _candidates(loosening: Loosening, state: State, policies: PolicySet, now: da
         if "expires" in change:
             days = policies.lifecycle.max_lifetime_days[change["purpose"]]
             named["expires"] = (start.date() + timedelta(days=days + 1)).isoformat()
-        yield {**given, "time": rfc3339(start)}
-        if row.ticket_required:
-            yield {**given, "change": change, "time": rfc3339(start)}
-        for proof in (["keys"], ["forge"]):
-            yield {**given, "evidence": proof, "time": rfc3339(start)}
-        if row.max_step is not None:
-            for step in {min(_ALL_POINTS, row.max_step + 1), _ALL_POINTS}:
-                yield {**given, "change": {**given["change"], "step": step}, "time": rfc3339(start)}
-        if row.after:
-            yield {**given, "change": {**given["change"], "staged": False}, "time": rfc3339(start)}
-        for instant in _times(loosening, policies, start):
-            yield {**given, "time": rfc3339(instant)}
+        given["time"] = rfc3339(start)
+        yield given
+        yield from _deviations(given, row, policies)
+        yield from ({**given, "time": rfc3339(instant)} for instant in _times(loosening, policies, start))
+
+
+def _deviations(given: Spec, row: PolicyRow, policies: PolicySet) -> Iterator[Spec]:
+    """Deviate in one thing from a change that is in order."""
+    change = given["change"]
+    if row.ticket_required:
+        yield {**given, "change": {name: value for name, value in change.items() if name != "ticket"}}
+    for proof in (["keys"], ["forge"]):
+        yield {**given, "evidence": proof}
+    if row.max_step is not None:
+        yield {**given, "change": {**change, "step": min(_ALL_POINTS, row.max_step + 1)}}
+    for name in row.after:
+        yield {**given, "change": {**change, "behind": [name]}}
+    if "owner" in change:
+        for team in policies.organisation.teams:
+            yield {**given, "change": {**change, "owner": team}}
 
 
 def _proof(row: PolicyRow) -> list[str]:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     Spec = dict[str, Any]
 
 _PLAIN: Final = re.compile(r"[a-z][a-z0-9/-]*|[1-9][0-9]*")
+_SENTENCE: Final = re.compile(r"[a-z]+ [a-z0-9 ,.×-]*[a-z0-9]")
+"""What no parser takes for anything but text."""
+
 _TYPED: Final = frozenset({"yes", "no", "on", "off", "y", "n", "true", "false", "null"})
 _BOTH: Final = ["forge", "keys"]
 _MOST_APPROVALS: Final = 40
@@ -148,7 +151,8 @@ def expected(decision: Decision) -> Spec:
 def case_text(case: Spec) -> str:
     """Write a case as an entry of ``spec.cases``."""
     given = case["given"]
-    lines = [f"- name: {flow(case['name'])}", "  given:"]
+    name = case["name"]
+    lines = [f"- name: {name if _SENTENCE.fullmatch(name) else json.dumps(name, ensure_ascii=False)}", "  given:"]
     order = ("change", "author", "approvals", "evidence", "time")
     lines += [f"    {name}: {flow(given[name])}" for name in order if name in given]
     lines.append(f"  expect: {flow(case['expect'])}")

@@ -80,7 +80,9 @@ _CHANGE = exactly_one_of(
                 least=1,
                 most=100,
             ),
-            "staged": boolean("Whether the other environments serve already what a widening serves (default: true)."),
+            "behind": listing(
+                "Environments that do not serve yet what a widening serves (default: none).", label("An environment.")
+            ),
             "purpose": word("The purpose of the flag (default: release).", PURPOSES),
             "expires": day("The last day of the flag (default: far ahead)."),
             "review": text("How often the flag is reviewed (90d).", pattern=DAYS, longest=6),
