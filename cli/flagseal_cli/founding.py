@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 OFFLINE_KEYS: Final = 3
 THRESHOLD: Final = 2
-_SHORT_IDENTITY: Final = len("git:") + 12
+SHORT_IDENTITY: Final = len("git:") + 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def found(  # noqa: PLR0913 (everything that a trust says)
     trust = Trust(
         repository_id=repository.identity if forge is None else forge.repository_id,
         # It is part of what reviewers sign, so every clone must give the same, whatever its folder is called.
-        repository_name=repository.identity[:_SHORT_IDENTITY] if forge is None else forge.repository_name,
+        repository_name=repository.identity[:SHORT_IDENTITY] if forge is None else forge.repository_name,
         ref=ref,
         environment=environment,
         genesis=Genesis(commit, Manifest.of({document.subject: document for document in documents}).digest),

@@ -208,7 +208,7 @@ class Active:
         )
         if self._last is not None:
             self._report(self._last, error)
-        elif self._git is not None and error.code == "GenesisMissing":
+        elif self._git is not None and error.code in {"GenesisMissing", "HistoryIncomplete"}:
             self._git.wake(None)
 
     def _report(self, step: Step, failure: FlagsealError | None) -> int:

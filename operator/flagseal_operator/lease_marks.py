@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from flagseal.model.errors import SnapshotError
@@ -19,6 +18,7 @@ from flagseal_operator.lease_api import LeaseChanged, LeaseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from flagseal_operator.lease_api import Leases
 
@@ -98,6 +98,24 @@ class LeaseMarks:
         raise LeaseError("others keep changing the Lease", remedy="Look who writes it.") from changed
 
 
+def give_up(leases: Leases, now: datetime) -> Mark:
+    """Write into the Lease that what was published is lost for good; the next active operator goes on from there.
+
+    Raises:
+        LeaseError: It cannot be read or written, or changes all the time.
+        SnapshotError: ``MarkUnreadable``.
+    """
+    for _ in range(_MOST_ATTEMPTS):
+        lease = leases.get()
+        mark = mark_of(lease).given_up(now)
+        try:
+            leases.put(_with_mark(lease, mark))
+        except LeaseChanged:
+            continue
+        return mark
+    raise LeaseError("others keep changing the Lease", remedy="Stop the operator first.")
+
+
 def mark_of(lease: Mapping[str, Any] | None) -> Mark:
     """Read the mark of a Lease; the lowest if it has none.
 
@@ -108,9 +126,8 @@ def mark_of(lease: Mapping[str, Any] | None) -> Mark:
     if text is None:
         return Mark()
     try:
-        body = json.loads(text)
-        return Mark(int(body["sequence"]), int(body["snapshot"]), int(body["timestamp"]))
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        return Mark.of(json.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise SnapshotError(
             f"the Lease's annotation {ANNOTATION} cannot be read: {text!r}",
             code="MarkUnreadable",
@@ -121,7 +138,7 @@ def mark_of(lease: Mapping[str, Any] | None) -> Mark:
 
 def _with_mark(lease: Mapping[str, Any] | None, mark: Mark) -> dict[str, Any]:
     lease = lease or {}
-    text = json.dumps(asdict(mark), separators=(",", ":"))
+    text = json.dumps(mark.body(), separators=(",", ":"))
     metadata = {**(lease.get("metadata") or {}), "annotations": {**_annotations(lease), ANNOTATION: text}}
     return {**lease, "metadata": metadata}
 

@@ -23,6 +23,8 @@ from flagseal_operator.explanation import explain
 from flagseal_operator.git_delivery import apply
 from flagseal_operator.inventory import Inventory
 from flagseal_operator.kube import Kube, configuration
+from flagseal_operator.lease_api import LeaseApi
+from flagseal_operator.lease_marks import give_up, mark_of
 from flagseal_operator.resources import DECLARING, Ref
 
 if TYPE_CHECKING:
@@ -140,6 +142,32 @@ def explain_command(flag: str, context_text: str, *, store: str, root: Path, sty
         )
     told = explain(published.head, published.build, published.trail, flag, context, now=published.now)
     print_explanation(told, published, None, style)
+
+
+@cluster_command.command("store-lost")
+@click.option("--lease-namespace", default="flagseal-system", show_default=True, envvar="FLAGSEAL_LEASE_NAMESPACE")
+@click.option("--lease-name", default="flagseal-operator", show_default=True)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@kubeconfig_option
+def store_lost_command(lease_namespace: str, lease_name: str, *, yes: bool, kubeconfig: Path | None) -> None:
+    """Say that what was published is lost for good, so that the operator publishes anew what is approved.
+
+    The Lease remembers how far publishing had got, and the operator holds a store that is behind it. Afterwards it goes
+    on from an empty store, or from an older copy, above all versions that clients have seen, and not before the
+    history is whole again. Put the trust back first (`flagseal trust restore`), and restart the operator afterwards.
+    """
+    leases = LeaseApi(configuration(kubeconfig), lease_namespace, lease_name)
+    before = mark_of(leases.get())
+    if before.lost:
+        note("That is said already; restart the operator.")
+        return
+    if not yes:
+        click.confirm(
+            f"Is everything above what the store holds now, up to sequence {before.sequence}, lost?", abort=True
+        )
+    after = give_up(leases, datetime.now(UTC))
+    note(f"The operator goes on from what the store holds, once the history reaches sequence {after.sequence} again.")
+    note(f"Restart it: kubectl -n {lease_namespace} rollout restart deployment/flagseal-operator")
 
 
 def _flag(kube: Kube, reference: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``flagseal trust init|show|rotate|renew|revoke``: the ceremonies of the keys everything hangs on."""
+"""``flagseal trust init|show|rotate|renew|revoke|restore``: the ceremonies of the keys everything hangs on."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from flagseal.snapshot import ceremony
 from flagseal.snapshot.keys import generate, load_public_key
 from flagseal.snapshot.layout import metadata_name
 from flagseal.snapshot.stores import open_store
+from flagseal_cli.commands.restore import restore_command
 from flagseal_cli.commands.revoke import revoke_command
 from flagseal_cli.console import note, print_json
 from flagseal_cli.founding import OFFLINE_KEYS, THRESHOLD, Forge, found, promote_online_key
@@ -261,3 +262,4 @@ def _generated(role: RotatedRole, folder: DataFolder, trusted: Trusted) -> tuple
 
 
 trust_command.add_command(revoke_command)
+trust_command.add_command(restore_command)

@@ -149,7 +149,7 @@ def init(
     _set_keys(root, Timestamp.type, [online_key], 1)
     _set_keys(root, Snapshot.type, [online_key], 1)
     root_file = _signed(root, Root.type, (root,), root_signers)
-    targets = Targets(delegations=_delegations(online_key))
+    targets = Targets(delegations=delegations_to(online_key))
     put_trust(store, targets, trust)
     put_targets(store, targets, root, targets_signers, now)
     # Last, because it is the fence: a store with a root is a repository, and a ceremony that broke off
@@ -244,7 +244,7 @@ def rotate(
         _put_root(store, new_root, was.root, signers, now)
     if _targets_are_due(new_root, was.targets, was.signed_under):
         targets = deepcopy(was.targets)
-        targets.delegations = _delegations(_keys(new_root, Timestamp.type)[0])
+        targets.delegations = delegations_to(_keys(new_root, Timestamp.type)[0])
         put_targets(store, targets, new_root, signers, now)
     return trusted(store, root)
 
@@ -323,10 +323,11 @@ def _targets_are_due(root: Root, targets: Targets, signed_under: Root) -> bool:
     """Tell whether targets must be signed again for this root: other keys, or another online key."""
     signers = (root.roles[Targets.type], _keys(root, Targets.type))
     before = (signed_under.roles[Targets.type], _keys(signed_under, Targets.type))
-    return signers != before or targets.delegations != _delegations(_keys(root, Timestamp.type)[0])
+    return signers != before or targets.delegations != delegations_to(_keys(root, Timestamp.type)[0])
 
 
-def _delegations(online_key: Key) -> Delegations:
+def delegations_to(online_key: Key) -> Delegations:
+    """Trust the online key with every namespace, and with nothing else."""
     role = DelegatedRole(ONLINE, [online_key.keyid], 1, terminating=True, paths=list(ONLINE_PATHS))
     return Delegations({online_key.keyid: online_key}, {ONLINE: role})
 

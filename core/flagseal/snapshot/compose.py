@@ -201,7 +201,8 @@ class Composer:
         return meta
 
     def _free(self, role: str, above: int) -> int:
-        version = above + 1
+        # No role was written more often than the snapshot that lists it.
+        version = max(above, self.mark.snapshot if self.mark.lost else 0) + 1
         while self.taken(metadata_name(role, version)):
             version += 1
         return version

@@ -30,7 +30,7 @@ from flagseal.snapshot.content import verify_content
 from flagseal.snapshot.layout import metadata_name, target_name
 from flagseal.snapshot.marks import Mark
 from flagseal.snapshot.proposal import as_published, propose
-from flagseal.snapshot.published import ChainFiles, check_mark, read_live, rolled_back
+from flagseal.snapshot.published import ChainFiles, check_mark, incomplete, read_live, rolled_back
 from flagseal.snapshot.refusal import Refused
 from flagseal.snapshot.store import AlreadyExists, Conflict
 
@@ -211,6 +211,8 @@ class Publisher:
             return _report(live, draft)
         after = self._verified(live, draft, proposal, now)
         if after.content is None or after.chain is None or after.content.head.sequence < mark.sequence:
+            if mark.lost and after.content is not None:
+                raise incomplete(mark, after.content.head.sequence)
             raise rolled_back(mark, "no newer state")
         for path, data in proposal.added.items():
             self._put_target(proposal.wanted[path.partition("/")[0]][path], data)

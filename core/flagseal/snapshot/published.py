@@ -16,6 +16,7 @@ from flagseal.snapshot.ceremony import Trusted, trusted
 from flagseal.snapshot.chain import Chain, verify_chain, verify_target
 from flagseal.snapshot.content import Content, verify_content
 from flagseal.snapshot.layout import TRUST, metadata_name
+from flagseal.snapshot.marks import Mark
 from flagseal.snapshot.refusal import Refused
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from tuf.api.metadata import Root
 
     from flagseal.snapshot.chain import Read
-    from flagseal.snapshot.marks import Mark
     from flagseal.snapshot.store import Store
 
 _LOG = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ def read_live(store: Store, root: bytes, mark: Mark, *, now: datetime, known: Li
     length = _length(store, metadata_name(says.targets.type, says.targets.version))
     stored = store.get(_TIMESTAMP)
     live = Live(says, length, None if stored is None else stored.etag)
-    if stored is None and not mark.snapshot:
+    if stored is None and (mark.lost or not mark.snapshot):
         return live
 
     def read(name: str) -> bytes | None:
@@ -139,7 +139,7 @@ def read_live(store: Store, root: bytes, mark: Mark, *, now: datetime, known: Li
         for old in reversed(says.roots[:-1]):
             found = found or reader.before_rotation(old, snapshots, version)
     if found is None:
-        if mark.snapshot:
+        if mark.snapshot and not mark.lost:
             raise rolled_back(mark, "nothing that verifies")
         return live
     check_mark(found, mark)
@@ -224,6 +224,8 @@ def check_mark(live: Live, mark: Mark) -> None:
     Raises:
         SnapshotError: ``StoreRolledBack``.
     """
+    if mark.lost:
+        return  # What is published next is held against the mark's sequence all the same.
     if live.chain is not None and live.chain.version < mark.snapshot:
         raise rolled_back(mark, f"snapshot {live.chain.version}")
     if live.content is not None and live.content.head.sequence < mark.sequence:
@@ -235,9 +237,19 @@ def rolled_back(mark: Mark, found: str) -> SnapshotError:
     return SnapshotError(
         f"the store holds {found}, but snapshot {mark.snapshot} with sequence {mark.sequence} was published from here",
         code="StoreRolledBack",
-        remedy="Bring the newer files back. Only if they are lost for good, remove the mark (`marks.json` in the "
-        "data folder; in a cluster the Lease's annotation `flagseal.dev/mark`, then restart): what follows is then "
-        "published above what clients have seen.",
+        remedy="Bring the newer files back. Only if they are lost for good, say so: `flagseal cluster store-lost`, or"
+        " `flagseal trust restore` where the data are; what is approved is then published anew, above what clients have"
+        " seen.",
+    )
+
+
+def incomplete(mark: Mark, sequence: int) -> SnapshotError:
+    """Say that what is here of what was approved does not lead to what was published before."""
+    return SnapshotError(
+        f"statements up to {sequence} are here, and {mark.sequence} was published before the store was lost",
+        code="HistoryIncomplete",
+        remedy="Wait for the git source, or bring the others with `flagseal cluster apply`. If one of them cannot be"
+        " accepted again, `flagseal approvals show` says what it lacks.",
     )
 
 
@@ -252,6 +264,8 @@ def _claimed(data: bytes) -> int:
 
 def _snapshots(store: Store, mark: Mark) -> tuple[int, ...]:
     """Name the versions of snapshots in the store, the newest first, none below the mark."""
+    if mark.lost:
+        mark = Mark()
     versions = [int(match.group(1)) for name in store.list("metadata/") if (match := _SNAPSHOT.fullmatch(name))]
     return tuple(sorted((version for version in versions if version >= mark.snapshot), reverse=True)[:_MOST_CANDIDATES])
 
