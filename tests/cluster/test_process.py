@@ -10,8 +10,10 @@ import pytest
 from securesystemslib.signer import CryptoSigner
 
 from flagseal.approval.trust import Attestor
+from flagseal.snapshot.restoring import restore
 from flagseal.snapshot.trust_change import set_trust
-from tests.cluster.process import Operator
+from flagseal_cli.main import run
+from tests.cluster.process import Operator, lease_of
 from tests.cluster.test_operator import NEW, founded
 from tests.snapshot.world import World, answer, flag
 
@@ -81,6 +83,25 @@ def test_a_store_that_was_rolled_back_is_held_by_the_marks_in_the_lease(cluster:
         assert "StoreRolledBack" in operator.why()
         cluster.create(next(iter(world.approve(flag("pay-later", on_for=["acme"])))))
         assert operator.gauge("head_sequence") <= 0
+
+
+def test_a_store_that_is_lost_for_good_is_begun_anew_when_a_person_says_so(cluster: Cluster, tmp_path: Path) -> None:
+    """From the FlagApprovals that are still in the cluster, above what the Lease remembers."""
+    world = founded(cluster, tmp_path)
+    with Operator(world, cluster.kubeconfig) as operator:
+        for body in world.approve(NEW):
+            cluster.create(body)
+        cluster.until(lambda: operator.gauge("head_sequence") == 1)
+        version = operator.gauge("snapshot_version")
+    shutil.rmtree(world.directory.path)
+    restore(world.directory, [world.root], world.trust, signers=world.offline[:2], now=world.clock())
+    with Operator(world, cluster.kubeconfig) as operator:
+        cluster.until(lambda: "StoreRolledBack" in operator.why())
+    words = ["cluster", "store-lost", "--yes", f"--kubeconfig={cluster.kubeconfig}", "--lease-namespace=default"]
+    assert run([*words, f"--lease-name={lease_of(world)}"]) == 0
+    with Operator(world, cluster.kubeconfig) as operator:
+        cluster.until(lambda: operator.gauge("head_sequence") == 1)
+        assert operator.gauge("snapshot_version") > version
 
 
 def test_a_ceremony_that_changes_trust_has_the_next_process_begin_with_it(cluster: Cluster, tmp_path: Path) -> None:
