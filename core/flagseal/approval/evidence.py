@@ -109,18 +109,25 @@ def _by_reviewers(envelope: Envelope, owners: Mapping[str, Owner]) -> Iterable[t
     pae = envelope.pae
     for signature in envelope.signatures:
         owner = owners.get(signature.keyid)
-        if owner is not None and _verifies(signature, owner, pae):
+        if owner is not None and verifies(signature, owner, pae, APPROVAL_NAMESPACE):
             yield owner.person, signature
 
 
-def _verifies(signature: Signature, owner: Owner, pae: bytes) -> bool:
-    """Tell whether a signature is the key's own, in SSH's form or bare."""
+def verifies(signature: Signature, owner: Owner, pae: bytes, namespace: str) -> bool:
+    """Tell whether a signature is the key's own, in SSH's form or bare.
+
+    Args:
+        signature: As an envelope has it.
+        owner: Of the key that it names.
+        pae: What was signed.
+        namespace: Of SSH's form: what the signature was made for.
+    """
     try:
         if len(signature.sig) == _PLAIN_LENGTH:
             return owner.key.verifies_plain(signature.sig, pae)
         if signature.sig.startswith(MAGIC):
             ssh = parse_sshsig(signature.sig)
-            return ssh.key == owner.key and ssh.verifies(pae, APPROVAL_NAMESPACE)
+            return ssh.key == owner.key and ssh.verifies(pae, namespace)
     except ApprovalError:
         return False
     return False

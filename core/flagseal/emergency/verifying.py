@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from securesystemslib.exceptions import UnverifiedSignatureError, VerificationError
 from securesystemslib.signer import Signature as LibrarySignature
 
+from flagseal.approval.evidence import verifies
 from flagseal.approval.keys import keys_of
-from flagseal.approval.sshsig import MAGIC, parse_sshsig
 from flagseal.emergency.proof import EMERGENCY_NAMESPACE, RECEIPT_TYPE
 from flagseal.model.errors import ApprovalError
 from flagseal.policy.membership import holders
@@ -18,8 +18,6 @@ from flagseal.policy.membership import holders
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from flagseal.approval.envelope import Signature
-    from flagseal.approval.keys import Owner
     from flagseal.approval.trust import Trust
     from flagseal.emergency.claim import Claim
     from flagseal.emergency.proof import Proof, Told
@@ -34,7 +32,6 @@ LATEST_PROOF: Final = timedelta(minutes=10)
 """How old a proof may be when it is first seen."""
 
 CLOCK_SKEW: Final = timedelta(seconds=30)
-_PLAIN_LENGTH: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,23 +204,11 @@ def _signer(claim: Claim, proof: Proof, organisation: Organisation) -> str:
     people = {
         owner.person
         for signature in proof.signatures
-        if (owner := owners.get(signature.keyid)) is not None and _verifies(signature, owner, pae)
+        if (owner := owners.get(signature.keyid)) is not None and verifies(signature, owner, pae, EMERGENCY_NAMESPACE)
     }
     if len(people) != 1:
         raise _invalid(claim, "one person's key of organisation.yaml")
     return people.pop()
-
-
-def _verifies(signature: Signature, owner: Owner, pae: bytes) -> bool:
-    try:
-        if len(signature.sig) == _PLAIN_LENGTH:
-            return owner.key.verifies_plain(signature.sig, pae)
-        if signature.sig.startswith(MAGIC):
-            ssh = parse_sshsig(signature.sig)
-            return ssh.key == owner.key and ssh.verifies(pae, EMERGENCY_NAMESPACE)
-    except ApprovalError:
-        return False
-    return False
 
 
 def _invalid(claim: Claim, whose: str) -> ApprovalError:
