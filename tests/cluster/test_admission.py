@@ -36,12 +36,13 @@ from tests.cluster.admission import (
     without_courtesy,
 )
 from tests.cluster.cluster import Cluster
-from tests.cluster.control_plane import ControlPlane, assets, free_ports
+from tests.cluster.control_plane import ControlPlane, assets
 from tests.cluster.process import COMMAND, Operator
 from tests.cluster.test_operator import NEW, active, now
 from tests.emergency.scene import ADMISSION, override
 from tests.operator.reviews import resource, review
 from tests.operator.webhook import Client, certify, identify, served_by, swap
+from tests.ports import free_ports
 from tests.snapshot.world import answer, flag
 
 if TYPE_CHECKING:

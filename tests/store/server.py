@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,8 @@ import obstore
 import pytest
 import urllib3
 from obstore.store import S3Store
+
+from tests.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +71,7 @@ def running(folder: Path) -> Iterator[S3Server]:
     ]
     (folder / "s3.json").write_text(json.dumps({"identities": identities}), "utf-8")
     (folder / "data").mkdir()
-    ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
+    ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -99,17 +100,6 @@ def running(folder: Path) -> Iterator[S3Server]:
 
 def _pair(pair: tuple[str, str]) -> dict[str, str]:
     return {"accessKey": pair[0], "secretKey": pair[1]}
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def _until_up(server: S3Server, process: subprocess.Popen[bytes], log: Path) -> None:
