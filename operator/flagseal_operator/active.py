@@ -220,6 +220,8 @@ class Active:
             offered,
             version=step.published.version,
             now=now,
+            serving=step.serving,
+            emergencies=step.emergencies,
             overridden=_overridden(step, now),
             failure=failure or step.held,
         )
@@ -254,10 +256,10 @@ class Active:
 def _overridden(step: Step, now: datetime) -> dict[str, str]:
     """Say of each flag that is rolled back by whom, why, and until when."""
     return {
-        it.claim.flag: (
+        flag: (
             f"{it.person} rolled it back for {it.claim.incident} ({it.claim.reason}); everyone is served the safe"
             f" variant until {it.until:%Y-%m-%d %H:%M:%S UTC}. Somebody else has to review it."
         )
         for it in step.emergencies.holding(now)
-        if it.claim.flag is not None
+        if (flag := it.claim.rolls_back) is not None
     }

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from flagseal.approval.trust import Trust
     from flagseal.emergency import Emergencies, Offer, Outcome
     from flagseal.history import Build, Head, HistoryEntry
+    from flagseal.history.overriding import Serving
     from flagseal.model.document import Document
     from flagseal.snapshot.publish import Published, Publisher
 
@@ -69,6 +70,7 @@ class Step:
         next_change: When something that waits takes effect, or an emergency begins or ends; None if nothing will.
         emergencies: What was proven, and holds or held.
         outcomes: What became of each claim of an emergency.
+        serving: What each flag is served from.
     """
 
     head: Head
@@ -78,6 +80,7 @@ class Step:
     next_change: datetime | None
     emergencies: Emergencies = EMPTY
     outcomes: tuple[Outcome, ...] = ()
+    serving: Serving | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,7 @@ class Engine:
         published = self._publisher.publish(desired, (*position.unpublished, *accepted), position.genesis)
         self._position = _Position(head, desired)
         due = next_change(head, environment, now, emergencies)
-        return Step(head, accepted, held, published, due, emergencies, outcomes)
+        return Step(head, accepted, held, published, due, emergencies, outcomes, desired.basis.serving)
 
     def refresh(self) -> Published | None:
         """Sign again what is due."""

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from flagseal.emergency import Standing
     from flagseal.history import Build, Head
+    from flagseal.history.overriding import Serving
     from flagseal.model.canonical import Json
-    from flagseal.policy.state import State
     from flagseal.snapshot.trail import Approved, Trail
 
 
@@ -53,6 +53,7 @@ class Explanation:
         flags_digest: Of the published flagd document.
         origins: The definition's first, then those of the documents it refers to.
         overrides: Those by which everyone is served the safe variant, whatever the rules say.
+        frozen: The freeze by which it is served as it was, where something newer is held back.
     """
 
     flag: str
@@ -64,6 +65,7 @@ class Explanation:
     flags_digest: str
     origins: tuple[Origin, ...]
     overrides: tuple[Standing, ...] = ()
+    frozen: Standing | None = None
 
 
 def explain(
@@ -89,21 +91,25 @@ def explain(
         UsageError: No such flag is in effect there.
     """
     environment = build.environment
-    documents = head.effective(environment, now)
-    flag = _find(documents, head, reference, environment, now)
+    serving = build.basis.serving
+    flag = _find(head, serving, reference, now)
+    hold = serving.holds.get(flag)
+    documents = serving.state_of(flag)
     definition = documents.catalogue.flags[flag]
-    resolved = resolve_flag(definition, environment, documents.catalogue)
+    resolved = documents.resolve(flag, environment) if hold is None else hold.resolved(environment)
+    assert resolved is not None  # noqa: S101 (_find saw that it is served)
     incident = build.basis.rolled_back.get(flag)
     if incident is None:
         meant = resolved
         overrides: tuple[Standing, ...] = ()
     else:
         meant = resolve_flag(switched_off(definition, environment), environment, documents.catalogue)
-        overrides = tuple(it for it in build.emergencies.holding(build.as_of) if it.claim.incident == incident)
+        holding = build.emergencies.holding(build.as_of)
+        overrides = tuple(it for it in holding if it.claim.rolls_back is not None and it.claim.incident == incident)
     bucketing = head.policies.environments[environment].bucketing
     published = build.files[f"{definition.namespace}/flags.json"]
     flag_set = FlagSet.load(published, bucketing=bucketing, clock=now.timestamp)
-    approvals = head.effective_approvals(environment, now)
+    undone = head.waiting(environment, build.as_of) if hold is None else hold.undone
     subjects = (subject_of("FlagDefinition", definition.namespace, definition.name), *resolved.dependencies)
     return Explanation(
         flag=flag,
@@ -114,15 +120,19 @@ def explain(
         lines=trace(meant, context, bucketing=bucketing, clock=now.timestamp),
         flags_digest=sha256_digest(published),
         origins=tuple(
-            Origin(subject, documents[subject].digest, approvals[subject], trail.approved(approvals[subject]))
+            Origin(subject, documents[subject].digest, approval, trail.approved(approval))
             for subject in subjects
+            if (approval := head.approval_without(undone, subject)) is not None
         ),
         overrides=overrides,
+        frozen=None if hold is None else hold.frozen.by,
     )
 
 
-def _find(documents: State, head: Head, reference: str, environment: str, now: datetime) -> str:
-    flags = documents.catalogue.flags
+def _find(head: Head, serving: Serving, reference: str, now: datetime) -> str:
+    environment = serving.environment
+    names = {*serving.state.catalogue.flags, *serving.holds}
+    flags = {it: known for it in names if (known := serving.state_of(it).definition(it)) is not None}
     if reference in flags:
         found = [reference]
     else:
@@ -131,6 +141,8 @@ def _find(documents: State, head: Head, reference: str, environment: str, now: d
         subject = subject_of("FlagDefinition", *reference.split("/"))
         waits = [entry for entry in head.waiting(environment, now) if subject in entry.before]
         when = f"; it waits until {waits[0].effective_from:%Y-%m-%d %H:%M UTC}" if waits else ""
+        if (hold := serving.holds.get(reference)) is not None:
+            when = f"; {hold.frozen.by.claim.title} holds it back until {hold.frozen.until:%Y-%m-%d %H:%M UTC}"
         raise UsageError(
             f"{reference}: is accepted, and not in effect in {environment} yet{when}",
             code="NotInEffect",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tests.cluster.test_operator import active, now
 from tests.cluster.world import CarriedWorld
-from tests.emergency.scene import ADMISSION, emergency_policies, override, receipted, signed
-from tests.snapshot.world import FLAGS, answer
+from tests.emergency.scene import ADMISSION, emergency_policies, freeze, override, receipted, signed, thaw
+from tests.snapshot.world import FLAGS, answer, flag
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,8 @@ def resource(offer: Offer) -> dict[str, Any]:
     """Write an offer as somebody would create it."""
     claim, proof = offer.claim, offer.proof
     annotations = {} if proof is None else {"flagseal.dev/proof": json.dumps(proof.body())}
-    metadata = {"name": claim.name, "namespace": claim.namespace, "annotations": annotations}
+    metadata = {"name": claim.name, "annotations": annotations}
+    metadata |= {} if claim.namespace is None else {"namespace": claim.namespace}
     return {
         "apiVersion": "flagseal.dev/v1alpha1",
         "kind": claim.kind,
@@ -57,8 +58,8 @@ def test_an_override_reaches_the_answer_and_survives_its_deletion(cluster: Clust
             lambda: cluster.conditions("EmergencyOverride", "stop-it", "payments")["Active"]["status"] == "True"
         )
         cluster.until(lambda: "BreakGlassActive" in cluster.conditions("FlagDefinition", "new-checkout", "payments"))
-        cluster.kubectl("delete", "emergencyoverrides", "-n", "payments", "stop-it")
         steps = operator.vitals.steps
+        cluster.kubectl("delete", "emergencyoverrides", "-n", "payments", "stop-it")
         cluster.until(lambda: operator.vitals.steps > steps)
         client.refresh()
         assert answer(client) is False
@@ -90,3 +91,43 @@ def test_unproven_ones_do_nothing_and_say_why(cluster: Cluster, tmp_path: Path) 
             ready = cluster.conditions("EmergencyOverride", claim.name, "payments")["Ready"]
             assert (ready["status"], ready["reason"]) == ("False", reason)
         assert operator.vitals.published == 1
+
+
+def test_a_freeze_holds_what_is_approved_and_lets_a_kill_switch_through(cluster: Cluster, tmp_path: Path) -> None:
+    """The statuses say what waits, for whom and until when; ending it lets everything take effect."""
+    world = founded(cluster, tmp_path)
+    with active(cluster, world) as operator, world.client() as client:
+        begun = now().replace(microsecond=0)
+        cluster.create(resource(signed(freeze("payments", until=begun + timedelta(hours=1)), at=begun)))
+        cluster.until(lambda: cluster.conditions("FlagFreeze", "hold-it").get("Active", {}).get("status") == "True")
+        cluster.until(lambda: "Frozen" in cluster.conditions("FlagDefinition", "pay-later", "payments"))
+        assert "Frozen" not in cluster.conditions("FlagDefinition", "ranker", "search")
+        # A freeze counts from the end of the second in which it was seen.
+        seen = now()
+        cluster.until(lambda: now() >= seen + timedelta(seconds=1))
+        wider, killed = flag("pay-later", on_for=["acme"]), flag("new-checkout")
+        for body in (*world.approve(wider), *world.approve(killed)):
+            cluster.create(body)
+        for document in (wider, killed):
+            assert isinstance(document.spec, dict)
+            cluster.edit("FlagDefinition", document.name, "payments", document.spec)
+        cluster.until(lambda: ready(cluster, "new-checkout")["status"] == "True")
+        cluster.until(lambda: ready(cluster, "pay-later")["reason"] == "Frozen")
+        message = ready(cluster, "pay-later")["message"]
+        assert "takes effect when the freeze ends: alice froze payments for INC-7" in message
+        world.clock.now = now()
+        client.refresh()
+        assert (answer(client), answer(client, "pay-later")) == (False, False)
+        ended = now().replace(microsecond=0)
+        cluster.create(resource(signed(thaw(), at=ended)))
+        cluster.until(lambda: ready(cluster, "pay-later")["status"] == "True")
+        cluster.until(lambda: "Frozen" not in cluster.conditions("FlagDefinition", "pay-later", "payments"))
+        assert operator.vitals.published is not None
+        world.clock.now = now()
+        client.refresh()
+        assert answer(client, "pay-later") is True
+
+
+def ready(cluster: Cluster, name: str) -> dict[str, Any]:
+    """Give the Ready condition of a flag of payments."""
+    return cluster.conditions("FlagDefinition", name, "payments")["Ready"]

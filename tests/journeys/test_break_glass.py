@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import yaml
 
-from tests.journeys.harness import FLAGSEAL, Ran, Up, run
+from tests.journeys.harness import DEADLINE_SECONDS, FLAGSEAL, Ran, Up, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +18,13 @@ def override(up: Up, *more: str, by: str = "erin", flag: str = "payments/new-che
     """Break glass as somebody."""
     words = ("override", flag, "--incident", "INC-7", "--reason", "Payments fail.", "--as", by, *more)
     return run(FLAGSEAL, *words, cwd=up.repository, home=up.home)
+
+
+def until_status_says(up: Up, words: str) -> None:
+    """Wait until ``flagseal status`` says something."""
+    end = time.monotonic() + DEADLINE_SECONDS
+    while words not in (said := run(FLAGSEAL, "status", cwd=up.repository, home=up.home).out):
+        assert time.monotonic() < end, said
 
 
 def test_a_rollback_changes_the_answer_and_can_be_ended(up: Up) -> None:
@@ -42,7 +50,7 @@ def test_a_rollback_changes_the_answer_and_can_be_ended(up: Up) -> None:
     assert explained.code == 0, explained.err
     assert "INC-7" in explained.out, explained.out
     status = run(FLAGSEAL, "status", cwd=up.repository, home=up.home)
-    assert "rolled back by erin for INC-7, active until" in status.out
+    assert "payments/new-checkout rolled back by erin for INC-7, active until" in status.out
     done = override(up, "--end", name, "--output", "up")
     assert done.code == 0, done.err
     up.wait_for(True, "new-checkout", **acme)
@@ -74,6 +82,44 @@ def test_what_is_printed_is_the_resource(up: Up) -> None:
     assert json.loads(body["metadata"]["annotations"]["flagseal.dev/proof"])["signatures"]
     # By which it passes an admission webhook that is down.
     assert body["metadata"]["labels"] == {"flagseal.dev/proof": "signed"}
+
+
+def freeze(up: Up, *more: str) -> Ran:
+    """Freeze something, or end that, as erin."""
+    words = ("freeze", "--incident", "INC-9", "--reason", "Wrong.", "--as", "erin", "--output", "up", *more)
+    return run(FLAGSEAL, *words, cwd=up.repository, home=up.home)
+
+
+def test_a_freeze_holds_an_approved_change_until_it_is_ended(up: Up) -> None:
+    """Signed, seen, named in status and explanation, and over with a second signature."""
+    done = freeze(up, "payments")
+    assert done.code == 0, done.err
+    assert "freezes payments until" in done.err
+    (claim,) = (up.data / "emergencies").glob("*.yaml")
+    name = yaml.safe_load(claim.read_text())["metadata"]["name"]
+    until_status_says(up, "payments frozen by erin for INC-9, active until")
+    path = up.repository / "flags" / "payments" / "new-checkout.yaml"
+    path.write_text(path.read_text().replace("[acme]", "[acme, initech]"))
+    commands = (
+        ("git", "commit", "-qam", "Let initech in too"),
+        (FLAGSEAL, "approve", "HEAD", "--as", "alice"),
+        (FLAGSEAL, "approve", "HEAD", "--as", "dora"),
+    )
+    for command in commands:
+        ran = run(*command, cwd=up.repository, home=up.home)
+        assert ran.code == 0, ran.err
+    initech = {"targetingKey": "u1", "org": "initech"}
+    until_status_says(up, "payments/new-checkout: as of")
+    assert up.ask("new-checkout", **initech)["value"] is False
+    words = ("explain", "payments/new-checkout", "-e", "production", "-c", json.dumps(initech))
+    explained = run(FLAGSEAL, *words, cwd=up.repository, home=up.home)
+    assert "payments frozen by erin" in explained.out, explained.out
+    done = freeze(up, "--end", name)
+    assert done.code == 0, done.err
+    up.wait_for(True, "new-checkout", **initech)
+    refused = freeze(up, "nowhere")
+    assert refused.code == 2
+    assert "no flag is there" in refused.err
 
 
 def test_without_a_checkout_the_store_and_the_pinned_root_are_enough(up: Up, tmp_path: Path) -> None:

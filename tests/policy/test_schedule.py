@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flagseal.evaluation.moment import at_instant, reachable_at
 from flagseal.evaluation.resolved import (
     Granted,
     ResolvedFlag,
@@ -20,7 +21,6 @@ from flagseal.model.condition import ALWAYS, AllOf, AnyOf, Negation, Test
 from flagseal.model.flag import Serve
 from flagseal.policy import schedule
 from flagseal.policy.content import grown_variants
-from flagseal.evaluation.moment import at_instant, reachable_at
 from flagseal.policy.schedule import new_widenings, reads_the_clock
 from flagseal.policy.steps import growth
 

@@ -89,9 +89,10 @@ def _lines(told: Explanation, published: PublishedState, git: FlagRepository | N
     yield ""
     yield f"answer        {json.dumps(answer.value, ensure_ascii=False)} ({answer.variant}), {answer.reason}"
     yield from _rules(told.lines)
-    for standing in told.overrides:
+    emergencies = [("override", it) for it in told.overrides] + [("freeze", it) for it in (told.frozen,) if it]
+    for name, standing in emergencies:
         claim = standing.claim
-        yield f"← override    {claim.incident}: {claim.flag} rolled back by {standing.person}, {claim.reason}"
+        yield f"← {name:12}{claim.incident}: {claim.deed} by {standing.person}, {claim.reason}"
         yield f"{_MARGIN}proven; from {standing.since:{INSTANT}} until {standing.until:{INSTANT}}, not reviewed"
     timestamp = published.chain.timestamp
     freshness = f"{'was fresh' if published.stale else 'fresh'} until {timestamp.expires:{INSTANT}}"
@@ -167,6 +168,9 @@ def _json(told: Explanation, published: PublishedState) -> dict[str, object]:
             for line in told.lines
         ],
         "overrides": [{**it.body(), "person": it.person, "until": it.until} for it in told.overrides],
+        "frozen": None
+        if told.frozen is None
+        else {**told.frozen.body(), "person": told.frozen.person, "until": told.frozen.until},
         "snapshot": {
             "version": published.chain.version,
             "sequence": published.head.sequence,

@@ -47,7 +47,7 @@ def _print(published: PublishedState, tip: Standing) -> None:
     if waiting:
         click.echo("Accepted, and waiting for its time:")
         click.echo("\n".join(waiting))
-    for line in _emergencies(published):
+    for line in (*_emergencies(published), *_held(published)):
         click.echo(line)
     if tip.settled:
         click.echo(f"{published.trust.ref.removeprefix('refs/heads/')}: nothing waits for approval")
@@ -72,8 +72,17 @@ def _emergencies(published: PublishedState) -> Iterator[str]:
         yield "Break-glass, not reviewed:"
     for it in found:
         state = "active until" if it.holds(published.now) else "ended"
-        yield f"  {it.claim.flag}: rolled back by {it.person} for {it.claim.incident}, {state} {it.until:{INSTANT}}"
+        yield f"  {it.claim.deed} by {it.person} for {it.claim.incident}, {state} {it.until:{INSTANT}}"
         yield f"    {it.claim.reason}"
+
+
+def _held(published: PublishedState) -> Iterator[str]:
+    """List what would be served otherwise without a freeze."""
+    holds = published.build.basis.serving.holds
+    if holds:
+        yield "Held back by a freeze:"
+    for flag, hold in sorted(holds.items()):
+        yield f"  {flag}: as of {hold.frozen.since:{INSTANT}}, until {hold.frozen.until:{INSTANT}}"
 
 
 def _json(published: PublishedState, tip: Standing) -> dict[str, object]:
@@ -92,6 +101,10 @@ def _json(published: PublishedState, tip: Standing) -> dict[str, object]:
         "overrides": [
             {**it.body(), "person": it.person, "until": it.until, "active": it.holds(published.now)}
             for it in published.build.emergencies.standings
+        ],
+        "held": [
+            {"flag": flag, "since": hold.frozen.since, "until": hold.frozen.until, "by": hold.frozen.by.claim.title}
+            for flag, hold in sorted(published.build.basis.serving.holds.items())
         ],
         "tip": {
             "commit": tip.commit,

@@ -71,6 +71,13 @@ class Claim:
         return self.flag if self.action == "rollback" and self.ends is None else None
 
     @property
+    def deed(self) -> str:
+        """What it does, for messages: ``payments/new-checkout rolled back``."""
+        if self.ends is not None:
+            return f"{self.ends} ended"
+        return f"{self.flag} rolled back" if self.freezes is None else f"{self.freezes} frozen"
+
+    @property
     def digest(self) -> str:
         """``sha256:`` and the hexadecimal digest of the spec."""
         return sha256_digest(self.spec)

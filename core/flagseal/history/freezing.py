@@ -34,6 +34,7 @@ class Hold:
     Attributes:
         flag: ``namespace/name``.
         state: The documents that it is served from; it may not be among them.
+        undone: What took effect, or will, after that state.
         instant: At which its schedules are held, unix seconds; None if it has none.
         approval: The statement by which it was in effect; None where there was none.
         frozen: Since when, until when, and by which freeze.
@@ -41,6 +42,7 @@ class Hold:
 
     flag: str
     state: State
+    undone: tuple[Pending, ...]
     instant: int | None
     approval: str | None
     frozen: Frozen
@@ -49,6 +51,11 @@ class Hold:
     def held(self) -> Held:
         """How it is compiled."""
         return Held(self.state.catalogue, self.instant, self.approval, self.frozen.by.claim.incident)
+
+    def resolved(self, environment: str) -> ResolvedFlag | None:
+        """Give what it is served by, its schedules held; None where it is not served."""
+        found = self.state.resolve(self.flag, environment)
+        return found if found is None or self.instant is None else at_instant(found, self.instant, grants_end=True)
 
     def definition(self, environment: str) -> FlagDefinition | None:
         """Give its definition; None where it is not served."""
@@ -81,11 +88,12 @@ class _Freeze:
         self.state = head.effective(environment, now)
         # No flag is held since before the first freeze that matters still.
         earliest = min(it.since for it in emergencies.standings if it.claim.freezes is not None and it.kept_until > now)
-        self.entries = [entry for entry in head.since(environment, earliest) if entry.effective_from <= now]
+        self.line = head.since(environment, earliest)
+        self.entries = tuple(entry for entry in self.line if entry.effective_from <= now)
         self.subjects = sorted({subject for entry in self.entries for subject in entry.before})
-        then = head.effective_then(environment, earliest)
+        then = head.effective_without(environment, self.line)
         self.reach = [reached(entry.before, then, self.state, self.state) for entry in self.entries]
-        self.changed = frozenset().union(*self.reach)
+        self.changed: frozenset[str] = frozenset().union(*self.reach)
 
     def holds(self) -> dict[str, Hold]:
         """Give all holds."""
@@ -106,34 +114,31 @@ class _Freeze:
 
     def _hold(self, flag: str, frozen: Frozen) -> Hold | None:
         """Go through what took effect for a flag since it is held; None if nothing is held back."""
-        start = frozen.since
-        found = self._at(flag, start, _seconds(start), frozen)
-        for instant in sorted({it.effective_from for it in self._entries_of(flag, start)}):
-            served = self._resolved(found)
+        found = self._begin(flag, frozen)
+        for number, entry in enumerate(self.entries):
+            if entry.effective_from <= frozen.since or flag not in self.reach[number]:
+                continue
+            served = found.resolved(self.environment)
             # Its schedule stands where it is by then, if that is toward safe too, and otherwise where it was held.
-            for moment in (_seconds(instant), found.instant or _seconds(start)):
-                candidate = self._at(flag, instant, moment, frozen)
-                if _is_toward_safe(self._resolved(candidate), served):
+            for moment in (_seconds(entry.effective_from), found.instant or _seconds(frozen.since)):
+                candidate = self._at(flag, self.line[number + 1 :], moment, frozen)
+                if _is_toward_safe(candidate.resolved(self.environment), served):
                     found = candidate
                     break
         return None if self._is_served_so(found) else found
 
-    def _entries_of(self, flag: str, start: datetime) -> Iterator[Pending]:
-        for entry, flags in zip(self.entries, self.reach, strict=True):
-            if entry.effective_from > start and flag in flags:
-                yield entry
+    def _begin(self, flag: str, frozen: Frozen) -> Hold:
+        """Give a flag as it was when it began to be held."""
+        undone = tuple(entry for entry in self.line if entry.effective_from > frozen.since)
+        return self._at(flag, undone, _seconds(frozen.since), frozen)
 
-    def _at(self, flag: str, instant: datetime, moment: int, frozen: Frozen) -> Hold:
-        """Give a flag from the state in effect at an instant, its schedules held at a moment."""
-        state = self.head.effective_then(self.environment, instant)
+    def _at(self, flag: str, undone: tuple[Pending, ...], moment: int, frozen: Frozen) -> Hold:
+        """Give a flag from the state before something took effect, its schedules held at a moment."""
+        state = self.head.effective_without(self.environment, undone)
         resolved = state.resolve(flag, self.environment)
         timed = resolved is not None and depends_on_time(resolved)
-        approval = self.head.approval_then(self.environment, instant, flag_subject(flag))
-        return Hold(flag, state, moment if timed else None, approval, frozen)
-
-    def _resolved(self, hold: Hold) -> ResolvedFlag | None:
-        found = hold.state.resolve(hold.flag, self.environment)
-        return found if found is None or hold.instant is None else at_instant(found, hold.instant, grants_end=True)
+        approval = self.head.approval_without(undone, flag_subject(flag))
+        return Hold(flag, state, undone, moment if timed else None, approval, frozen)
 
     def _is_served_so(self, hold: Hold) -> bool:
         """Tell whether a flag is served the same without any hold."""
@@ -144,7 +149,8 @@ class _Freeze:
             definition = self.state.definition(hold.flag)
             return definition is None or self.environment not in definition.environments
         same = own is now or own.fingerprint(hold.flag) == now.fingerprint(hold.flag)
-        return same and hold.approval == self.head.approval_then(self.environment, self.now, flag_subject(hold.flag))
+        waiting = self.line[len(self.entries) :]
+        return same and hold.approval == self.head.approval_without(waiting, flag_subject(hold.flag))
 
     def _clash(self, found: dict[str, Hold]) -> Hold | None:
         """Find a flag that took over the key of one that is held: it is held back for as long, whoever's it is."""
@@ -162,9 +168,7 @@ class _Freeze:
         return None
 
     def _held_with(self, flag: str, other: Hold) -> Hold:
-        frozen = other.frozen
-        found = self._hold(flag, frozen)
-        return found if found is not None else self._at(flag, frozen.since, _seconds(frozen.since), frozen)
+        return self._hold(flag, other.frozen) or self._begin(flag, other.frozen)
 
 
 def _is_toward_safe(after: ResolvedFlag | None, before: ResolvedFlag | None) -> bool:

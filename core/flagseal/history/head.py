@@ -90,16 +90,17 @@ class Head:
         )
 
     def since(self, environment: str, instant: datetime) -> tuple[Pending, ...]:
-        """Give what takes effect after an instant, or took since; no longer ago than :data:`REMEMBERED`."""
-        return tuple(
+        """Give what takes effect after an instant, or took since, in order; no longer ago than :data:`REMEMBERED`."""
+        found = (
             entry
             for entry in (*self.recent, *self.pending)
             if entry.environment == environment and entry.effective_from > instant
         )
+        return tuple(sorted(found, key=lambda entry: (entry.effective_from, entry.sequence)))
 
     def effective(self, environment: str, now: datetime) -> State:
         """Give what is in effect in an environment at an instant: the accepted documents, but for what waits."""
-        return self._without(environment, self.waiting(environment, now))
+        return self.effective_without(environment, self.waiting(environment, now))
 
     def effective_approvals(self, environment: str, now: datetime) -> Mapping[str, str]:
         """Give, for each subject in effect, the approval by which it is."""
@@ -115,18 +116,13 @@ class Head:
                     approvals[subject] = entry.approvals[subject]
         return approvals
 
-    def effective_then(self, environment: str, instant: datetime) -> State:
-        """Give what was in effect at an instant, no longer ago than :data:`REMEMBERED`."""
-        return self._without(environment, self.since(environment, instant))
+    def effective_without(self, environment: str, undone: tuple[Pending, ...]) -> State:
+        """Give what was in effect before something took effect.
 
-    def approval_then(self, environment: str, instant: datetime, subject: str) -> str | None:
-        """Give the approval by which a subject was in effect at an instant; None if it was not there."""
-        for entry in self.since(environment, instant):
-            if subject in entry.before:
-                return entry.approvals.get(subject)
-        return self.approvals.get(subject)
-
-    def _without(self, environment: str, undone: tuple[Pending, ...]) -> State:
+        Args:
+            environment: Where.
+            undone: What :meth:`since` gives for some instant, or the end of it.
+        """
         if not undone:
             return self.documents
         key = environment, frozenset(entry.sequence for entry in undone)
@@ -135,6 +131,13 @@ class Head:
             before = {subject: it for entry in reversed(undone) for subject, it in entry.before.items()}
             self._effective[key] = self.documents.changed(before)
         return self._effective[key]
+
+    def approval_without(self, undone: Iterable[Pending], subject: str) -> str | None:
+        """Give the approval by which a subject was in effect before something took effect; None if it was not there."""
+        for entry in undone:
+            if subject in entry.before:
+                return entry.approvals.get(subject)
+        return self.approvals.get(subject)
 
 
 def genesis(trust: Trust, documents: Iterable[Document]) -> Head:

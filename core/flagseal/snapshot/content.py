@@ -254,7 +254,14 @@ def _emergencies(head: Head, trust: Trust, claim: Claim, base: Content | None, k
         return found
     before = base.build.emergencies
     for standing in found.standings:
-        if before.find(standing.claim) is None and known is not None and standing.taken_at < known.fresh_at - LATENESS:
+        seen = before.find(standing.claim)
+        if seen is not None and seen.taken_at != standing.taken_at:
+            raise Refused(
+                "unapproved-content",
+                f"{standing.claim.title} claims to have been seen at {standing.taken_at.isoformat()}, "
+                f"and was seen at {seen.taken_at.isoformat()} before",
+            )
+        if seen is None and known is not None and standing.taken_at < known.fresh_at - LATENESS:
             raise Refused(
                 "unapproved-content",
                 f"{standing.claim.title} claims to have been seen at {standing.taken_at.isoformat()}, "

@@ -87,7 +87,7 @@ class _Verdict:
         self.ref, self.seen, self.picture = ref, seen, picture
         self.subject = subject_of_resource(ref, seen) or str(ref)
         self.accepted = picture.head.documents.get(self.subject)
-        self.effective = picture.effective.get(self.subject)
+        self.effective = picture.in_force(self.subject)
 
     def main(self) -> list[Condition]:
         """Give the conditions that are always there."""
@@ -122,7 +122,7 @@ class _Verdict:
         picture, ref = self.picture, self.ref
         if (expires := self._expired()) is not None:
             yield holds(EXPIRED, "PastExpiry", f"It was to be gone after {expires}; retire it, or prolong its life.")
-        if (why := picture.frozen.get(ref.namespace) or picture.frozen.get(None)) is not None and ref.namespace:
+        if (why := picture.frozen(self.subject)) is not None:
             yield holds(FROZEN, "ChangeFreeze", why)
         if ref.kind == "FlagDefinition" and (why := picture.overridden.get(f"{ref.namespace}/{ref.name}")) is not None:
             yield holds(BREAK_GLASS, "EmergencyOverride", why)
@@ -136,7 +136,7 @@ class _Verdict:
         if self.effective is None or self.effective.is_tombstone:
             return {}
         found: dict[str, Any] = {"effectiveDigest": self.effective.digest}
-        statement = picture.head.effective_approvals(picture.environment, picture.now).get(self.subject)
+        statement = picture.statement_of(self.subject)
         if statement is not None:
             approval = picture.approvals.get(statement)
             found["approval"] = {"statement": statement}
@@ -195,9 +195,9 @@ class _Verdict:
     def _waiting(self) -> list[Condition]:
         picture = self.picture
         until = picture.waits_until(self.subject)
-        frozen = picture.frozen.get(self.ref.namespace) or picture.frozen.get(None)
-        if frozen is not None:
-            reason, message = "Frozen", f"It is approved, and waits: {frozen}"
+        frozen = picture.frozen(self.subject)
+        if frozen is not None and until is None:
+            reason, message = "Frozen", f"It is approved, and takes effect when the freeze ends: {frozen}"
         elif until is not None:
             reason, message = "OutsideWindow", f"It is approved, and takes effect at {until:%Y-%m-%d %H:%M UTC}."
         else:

@@ -62,7 +62,12 @@ def _standing(standing: Standing, now: datetime) -> list[Condition]:
             lacks(ACTIVE, "Ended", "It only ends another."),
         )
     elif standing.holds(now):
-        message = f"Until {until} everyone is served the safe variant of {claim.flag}. Somebody else has to review it."
+        what = (
+            f"everyone is served the safe variant of {claim.flag}"
+            if claim.freezes is None
+            else f"{claim.freezes} stays as it was served at {standing.since:%Y-%m-%d %H:%M:%S UTC}"
+        )
+        message = f"Until {until} {what}. Somebody else has to review it."
         ready, active = holds(READY, "Active", message), holds(ACTIVE, "Active", message)
     else:
         over = f"It ended at {until}. Somebody else than {standing.person} has to review it."

@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from flagseal.emergency import EMPTY
+from flagseal.model.document import split_subject
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from flagseal.emergency import Emergencies
     from flagseal.history import Head
+    from flagseal.history.overriding import Serving
+    from flagseal.model.document import Document
     from flagseal.model.errors import FlagsealError
     from flagseal.policy.state import State
 
@@ -55,30 +61,61 @@ class Picture:
     Attributes:
         environment: The one that is served.
         head: The accepted state.
-        effective: What is in effect of it.
+        serving: What each flag is served from: what is in effect, but for what a freeze holds back.
         version: Of the published snapshot.
         now: The clock.
         approvals: By statement id, as far as resources speak of them.
         refusals: Of the statements that claim to come next.
         earlier: (subject, digest) approved once, to the sequence that approved it.
         accepted: Ids of statements known to be accepted.
-        frozen: By namespace (None for all), why its changes are held.
-        overridden: By ``namespace/name``, why a flag serves its safe variant or is held.
+        emergencies: What was proven, and holds or held.
+        overridden: By ``namespace/name``, why a flag serves its safe variant.
         failure: Why nothing can be published at the moment; None if it can.
     """
 
     environment: str
     head: Head
-    effective: State
+    serving: Serving
     version: int
     now: datetime
     approvals: Mapping[str, Approval] = field(default_factory=dict)
     refusals: tuple[Refusal, ...] = ()
     earlier: Mapping[tuple[str, str], int] = field(default_factory=dict)
     accepted: frozenset[str] = frozenset()
-    frozen: Mapping[str | None, str] = field(default_factory=dict)
+    emergencies: Emergencies = EMPTY
     overridden: Mapping[str, str] = field(default_factory=dict)
     failure: FlagsealError | None = None
+
+    @property
+    def effective(self) -> State:
+        """What is in effect of the head."""
+        return self.serving.state
+
+    def in_force(self, subject: str) -> Document | None:
+        """Give the document that is served of a subject; of a flag that is frozen the one it was."""
+        kind, namespace, name = split_subject(subject)
+        flag = f"{namespace}/{name}" if kind == "FlagDefinition" else None
+        return (self.effective if flag is None else self.serving.state_of(flag)).get(subject)
+
+    def statement_of(self, subject: str) -> str | None:
+        """Name the statement by which the document in force is."""
+        kind, _, flag = subject.partition("/")
+        hold = self.serving.holds.get(flag) if kind == "FlagDefinition" else None
+        if hold is not None:
+            return hold.approval
+        return self.head.effective_approvals(self.environment, self.now).get(subject)
+
+    def frozen(self, subject: str) -> str | None:
+        """Say why changes of a flag are held, by whom and until when; None where they are not."""
+        kind, _, flag = subject.partition("/")
+        found = self.emergencies.frozen(flag, self.now) if kind == "FlagDefinition" else None
+        if found is None:
+            return None
+        claim = found.by.claim
+        return (
+            f"{found.by.person} froze {claim.freezes} for {claim.incident} ({claim.reason}); it ends at"
+            f" {found.until:%Y-%m-%d %H:%M:%S UTC}."
+        )
 
     def refusal_of(self, subject: str, digest: str) -> Refusal | None:
         """Find the statement that would approve a content, if there is one and it is refused."""

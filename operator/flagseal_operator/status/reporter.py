@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from flagseal.approval.evidence import gather
+from flagseal.emergency import EMPTY
 from flagseal.history import accept
+from flagseal.history.overriding import Serving
 from flagseal.model.canonical import canonical_json
 from flagseal.model.document import NAMESPACED_KINDS, split_subject
-from flagseal.policy.state import State, changed_subjects
+from flagseal.policy.state import changed_subjects
 from flagseal_operator.carriers import Carried, genesis_carrier
 from flagseal_operator.pieces import place_of
 from flagseal_operator.resources import DECLARING, Ref
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from flagseal.approval.trust import Trust
+    from flagseal.emergency import Emergencies
     from flagseal.history import Head
     from flagseal.model.errors import FlagsealError
     from flagseal_operator.cluster_source import Offered
@@ -72,7 +75,8 @@ class Reporter:
         *,
         version: int,
         now: datetime,
-        frozen: Mapping[str | None, str] | None = None,
+        serving: Serving | None = None,
+        emergencies: Emergencies = EMPTY,
         overridden: Mapping[str, str] | None = None,
         failure: FlagsealError | None = None,
     ) -> Picture:
@@ -83,7 +87,8 @@ class Reporter:
             offered: The statements that resources carry.
             version: Of the published snapshot.
             now: The clock.
-            frozen: By namespace (None for all), why changes are held.
+            serving: What each flag is served from; where it is not given, what is in effect.
+            emergencies: What was proven, and holds or held.
             overridden: By ``namespace/name``, why a flag is under an override.
             failure: Why nothing can be published.
         """
@@ -97,14 +102,14 @@ class Reporter:
         return Picture(
             environment=environment,
             head=head,
-            effective=State.of(head.effective(environment, now)),
+            serving=serving or Serving(environment, head.effective(environment, now), {}),
             version=version,
             now=now,
             approvals={statement: self._approval(name, head, offered) for statement, name in accepted.items()},
             refusals=tuple(self._refusals(head, offered, now)),
             earlier=earlier,
             accepted=frozenset(accepted),
-            frozen=frozen or {},
+            emergencies=emergencies,
             overridden=overridden or {},
             failure=failure,
         )
@@ -208,8 +213,7 @@ def _ready(seen: Seen) -> str | None:
 
 def _touched(before: Picture, after: Picture) -> set[Ref] | None:
     """Name the resources whose status may differ for what changed; None for all of them."""
-    same = (before.frozen, before.failure and before.failure.message, before.now.date(), before.head.policies.digest)
-    if same != (after.frozen, after.failure and after.failure.message, after.now.date(), after.head.policies.digest):
+    if _about_all(before) != _about_all(after):
         return _ALL
     subjects = {*changed_subjects(before.effective, after.effective)}
     subjects |= {*changed_subjects(before.head.documents, after.head.documents)}
@@ -218,8 +222,17 @@ def _touched(before: Picture, after: Picture) -> set[Ref] | None:
             subjects |= entry.before.keys()
         for refusal in picture.refusals:
             subjects |= refusal.subjects.keys()
-    flags = before.overridden.keys() | after.overridden.keys()
+    flags = (
+        before.overridden.keys() | after.overridden.keys() | before.serving.holds.keys() | after.serving.holds.keys()
+    )
     return {*map(_ref_of, subjects), *(Ref("FlagDefinition", *flag.split("/", 1)) for flag in flags)}
+
+
+def _about_all(picture: Picture) -> tuple[object, ...]:
+    """Give what the status of every resource may speak of."""
+    failure = picture.failure and picture.failure.message
+    freezes = [(it.identity, it.until) for it in picture.emergencies.freezing(picture.now)]
+    return freezes, failure, picture.now.date(), picture.head.policies.digest
 
 
 def _ref_of(subject: str) -> Ref:
