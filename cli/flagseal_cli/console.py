@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from datetime import datetime
@@ -68,6 +69,11 @@ def print_json(value: object) -> None:
 def _plain(value: object) -> str:
     """Write what JSON has no form for: instants as RFC 3339."""
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def wants_colour() -> bool:
+    """Tell whether results may be coloured: for a terminal whose person did not ask for none (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 class Progress:

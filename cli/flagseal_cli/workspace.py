@@ -15,7 +15,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +25,7 @@ from typing import TYPE_CHECKING
 from flagseal.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from flagseal.repository.reading import QuickReader
 
@@ -40,6 +42,16 @@ def quick_reader(repository: Path, progress: Callable[[int, int], None] | None =
 def cache_folder(repository: Path) -> Path:
     """Say where the cache of a repository lies."""
     return repository / FOLDER / "cache"
+
+
+@contextmanager
+def without_gc() -> Iterator[None]:
+    """Look for no cycles among ten thousand small values that live to the end: that takes longer than all else."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from dataclasses import dataclass
@@ -22,11 +21,10 @@ from flagseal.model.policy_set import load_policies
 from flagseal.policy import Facts, State
 from flagseal.policy.state import flag_subject
 from flagseal.repository import FlagRepository
-from flagseal_cli.console import note, print_json
+from flagseal_cli.console import Progress, note, print_json, wants_colour
 from flagseal_cli.options import data_option, environment_option, repo_option
-from flagseal_cli.progress import Progress
 from flagseal_cli.published import published_state
-from flagseal_cli.workspace import data_folder, find_repository, quick_reader
+from flagseal_cli.workspace import data_folder, find_repository, quick_reader, without_gc
 from flagseal_validators.plan import Recording, as_markdown, as_record, as_text, plan
 from flagseal_validators.plan.promotion import promoted
 
@@ -110,17 +108,18 @@ def plan_command(  # noqa: PLR0913 (one argument an option)
     if flags and promote is None:
         raise UsageError("--flag: nothing to promote", remedy="Say from where to where with --promote FROM:TO.")
     repository = find_repository(repo)
-    git = FlagRepository(repository, read=quick_reader(repository))
-    before = _base(git, base, repository, environment, data)
-    if promote is not None:
-        facts, unknown = _promoting(before, promote, flags, authors), False
-    else:
-        documents = _sound(git.working_tree_documents() if revision is None else git.documents(revision))
-        facts, unknown = _facts(git, before, _changes(before, documents), revision, authors)
-    manifest = before.head.manifest if before.head is not None else None
     recorded = _contexts(contexts) if contexts is not None else None
-    with Progress("Replaying contexts", len(recorded or ()) * len(before.policies.environments)) as progress:
-        recording = Recording(recorded, group_by, examples, progress.step) if recorded is not None else None
+    with without_gc(), Progress() as progress:
+        git = FlagRepository(repository, read=quick_reader(repository, progress.say("Reading")))
+        before = _base(git, base, repository, environment, data)
+        if promote is not None:
+            facts, unknown = _promoting(before, promote, flags, authors), False
+        else:
+            documents = _sound(git.working_tree_documents() if revision is None else git.documents(revision))
+            facts, unknown = _facts(git, before, _changes(before, documents), revision, authors)
+        manifest = before.head.manifest if before.head is not None else None
+        told = progress.say("Replaying contexts")
+        recording = Recording(recorded, group_by, examples, told) if recorded is not None else None
         made = plan(facts, before.policies, manifest=manifest, recording=recording)
     head = git.resolve(revision) if revision is not None else None
     if style == "json":
@@ -145,10 +144,9 @@ def _print(made: Plan, heading: str, style: str) -> None:
     if style == "markdown":
         click.echo(as_markdown(made, heading=heading), nl=False)
         return
-    terminal = sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if terminal else None
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     click.echo(f"{heading}\n")
-    click.echo(as_text(made, width=width, colour=terminal and not os.environ.get("NO_COLOR")), nl=False)
+    click.echo(as_text(made, width=width, colour=wants_colour()), nl=False)
 
 
 def _promoting(base: _Base, promote: str, flags: tuple[str, ...], authors: tuple[str, ...]) -> Facts:

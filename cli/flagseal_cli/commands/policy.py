@@ -12,11 +12,10 @@ from flagseal.model.errors import InvalidDocuments, SnapshotError, UsageError
 from flagseal.model.loader import load_text
 from flagseal.model.policy_set import load_policies
 from flagseal.repository import FlagRepository
-from flagseal_cli.console import note, print_json
+from flagseal_cli.console import Progress, note, print_json
 from flagseal_cli.founding import read_trust
 from flagseal_cli.options import data_option, environment_option, format_option, repo_option
 from flagseal_cli.pasts import pasts_of, trust_from_notes
-from flagseal_cli.progress import Progress
 from flagseal_cli.published import published_state
 from flagseal_cli.workspace import data_folder, find_repository
 from flagseal_validators.policy_replay import as_record as replay_as_record
@@ -77,8 +76,8 @@ def test_policies(*, repo: Path | None, mutating: bool, style: str) -> int:
 
 
 def _mutated(documents: tuple[Document, ...], now: datetime) -> MutationReport:
-    with Progress("Loosening policies") as progress:
-        return mutate(documents, now=now, progress=progress.reach)
+    with Progress() as progress:
+        return mutate(documents, now=now, progress=progress.say("Loosening policies"))
 
 
 @policy_command.command("replay")

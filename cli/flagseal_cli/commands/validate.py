@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import gc
 import os
-import sys
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from flagseal_cli.console import Progress
-from flagseal_cli.workspace import cache_folder, find_repository, quick_reader
+from flagseal_cli.console import Progress, wants_colour
+from flagseal_cli.workspace import cache_folder, find_repository, quick_reader, without_gc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from flagseal.model.loader import Loaded
     from flagseal.repository.reading import Named
@@ -55,7 +52,7 @@ def validate_command(paths: tuple[Path, ...], *, base: str | None, style: str, r
         """Read many files; only then is what reads them imported."""
         return quick_reader(root, progress.say("Reading"))(files)
 
-    with _without_gc(), progress:
+    with without_gc(), progress:
         report = gate.validate_paths(
             root,
             named,
@@ -69,16 +66,6 @@ def validate_command(paths: tuple[Path, ...], *, base: str | None, style: str, r
         )
     click.echo(_rendered(report, style, root), nl=False)
     return 1 if report.errors else 0
-
-
-@contextmanager
-def _without_gc() -> Iterator[None]:
-    """Look for no cycles among ten thousand small values that live to the end: that takes longer than all else."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _absolute(path: Path) -> Path:
@@ -108,9 +95,4 @@ def _rendered(report: Report, style: str, root: Path) -> str:
             from flagseal_validators.formats.text import as_text
             from flagseal_validators.source_lines import SourceLines
 
-            return as_text(report, line_of=SourceLines(root).line, colour=_wants_colour())
-
-
-def _wants_colour() -> bool:
-    """Colours are for a terminal whose person did not ask for none (no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+            return as_text(report, line_of=SourceLines(root).line, colour=wants_colour())

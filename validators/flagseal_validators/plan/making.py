@@ -54,13 +54,13 @@ class Recording:
         contexts: Evaluation contexts, to be evaluated on both sides.
         group_by: Attributes by which the contexts that change are counted.
         examples: Targeting keys to keep of each kind of change; none with 0.
-        progress: Told of how many more contexts are done; each is counted once an environment that changes.
+        progress: Told how many contexts are done, of how many, in one environment after the other.
     """
 
     contexts: Sequence[Mapping[str, Json]]
     group_by: Sequence[str] = ()
     examples: int = EXAMPLES
-    progress: Callable[[int], None] | None = None
+    progress: Callable[[int, int], None] | None = None
 
 
 def plan(

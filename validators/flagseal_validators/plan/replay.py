@@ -218,7 +218,7 @@ def replay(
     at: int,
     group_by: Sequence[str] = (),
     examples: int = EXAMPLES,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Replay:
     """Evaluate contexts on both sides of each flag, and count who changes.
 
@@ -228,7 +228,7 @@ def replay(
         at: Unix seconds, as the sides were made for.
         group_by: Dotted paths of attributes.
         examples: Targeting keys to keep of each kind of change; none with 0.
-        progress: Told, now and then, of how many more contexts are done.
+        progress: Told, now and then, how many contexts are done, of how many.
     """
     counts = {flag: _Count(*pair) for flag, pair in sides.items()}
     grouped: dict[str, dict[str, _Grouped]] = {attribute: {} for attribute in group_by}
@@ -248,9 +248,7 @@ def replay(
                 group.turned.update(turned)
                 _keep(group.examples, context, examples)
         if progress is not None and number % _TELL_EVERY == 0:
-            progress(_TELL_EVERY)
-    if progress is not None:
-        progress(len(contexts) % _TELL_EVERY)
+            progress(number, len(contexts))
     return Replay(
         at,
         len(contexts),
