@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -338,7 +339,7 @@ def test_nothing_in_a_file_breaks_the_importer(data: st.DataObject) -> None:
     """Whatever stands anywhere in a flag or a segment: a definition, a reason, or a refusal."""
     first = flag(rollouts=data.draw(st.lists(_rollouts, max_size=2)))
     second = {**variants("a", "b", rules=data.draw(st.lists(_rules, max_size=2))), "key": "g"}
-    segments = data.draw(_segments)
+    first, second, segments = deepcopy((first, second, data.draw(_segments)))  # drawn parts are shared
     parts: list[dict[str, Any]] = [first, second, *segments, *first["rollouts"], *second["rules"], *second["variants"]]
     parts += [one for segment in segments for one in segment["constraints"]]
     damaged = data.draw(st.sampled_from(parts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -414,8 +415,7 @@ _json: st.SearchStrategy[Any] = st.recursive(
 @given(st.data())
 def test_nothing_in_a_file_breaks_the_importer(data: st.DataObject) -> None:
     """Whatever stands anywhere in a flag or a segment: a definition, a reason, or a refusal."""
-    made = data.draw(_flags)
-    segments = data.draw(_segments)
+    made, segments = deepcopy((data.draw(_flags), data.draw(_segments)))  # drawn parts are shared
     damaged = data.draw(st.sampled_from([made, *made["rules"], *made["targets"], made["fallthrough"], *segments]))
     damaged[data.draw(st.sampled_from([*damaged, "rollout", "clauses"]))] = data.draw(_json)
     assert_told(lambda: read_launchdarkly({"f.json": encoded({"flags": {"f": made}, "segments": segments})}))

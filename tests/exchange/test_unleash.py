@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -401,7 +402,7 @@ _json: st.SearchStrategy[Any] = st.recursive(
 @given(st.data())
 def test_nothing_in_a_file_breaks_the_importer(data: st.DataObject) -> None:
     """Whatever stands anywhere in a toggle, a segment or an export: a definition, a reason, or a refusal."""
-    made, segments = data.draw(_toggles), data.draw(_segments)
+    made, segments = deepcopy((data.draw(_toggles), data.draw(_segments)))  # drawn parts are shared
     parts: list[dict[str, Any]] = [made, *segments, *made["strategies"], *made["variants"]]
     parts += [one for strategy in made["strategies"] for one in strategy["constraints"]]
     damaged = data.draw(st.sampled_from(parts))

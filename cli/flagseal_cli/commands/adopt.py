@@ -89,6 +89,16 @@ def import_flipt(files: tuple[Path, ...], origin: str | None, **options: Any) ->
     return _adopt(read_flipt(_only(files).read_bytes(), file=_only(files).name, namespace=origin), options)
 
 
+@import_command.command("gofeatureflag")
+@_options
+@governance(foreign=True)
+def import_gofeatureflag(files: tuple[Path, ...], **options: Any) -> int:  # noqa: ANN401 (the same)
+    """Import GO Feature Flag's flags: a flag file, YAML, JSON or TOML."""
+    from flagseal_validators.exchange.gofeatureflag import read_gofeatureflag
+
+    return _adopt(read_gofeatureflag(_only(files).read_bytes(), file=_only(files).name), options)
+
+
 def _only(files: tuple[Path, ...]) -> Path:
     if len(files) != 1:
         raise UsageError("one file at a time is read", remedy="Import one after the other.")

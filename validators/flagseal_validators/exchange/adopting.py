@@ -11,6 +11,7 @@ from flagseal.evaluation.compile import compile_flag
 from flagseal.evaluation.resolve import resolve_flag
 from flagseal.model.characters import visible
 from flagseal.model.errors import CompileError, InvalidDocuments, UsageError
+from flagseal.model.flag import Ramp
 from flagseal.model.uniqueness import flag_key
 from flagseal_validators.exchange.conditions import Opaque
 from flagseal_validators.exchange.defining import Definer, LeftOut
@@ -260,7 +261,7 @@ class _Adopter:
             flag.key,
             flag.variants,
             sections,
-            safe=self.definer.safe_variant(flag.variants, default, flag.safe),
+            safe=self._safe(flag, default),
             said={"description": flag.description[:_LONGEST_DESCRIPTION]} if flag.description.strip() else {},
         )
         if not sections:
@@ -271,6 +272,13 @@ class _Adopter:
         kinds = {remark.kind for remark in remarks}
         outcome: Outcome = "changed" if kinds - {"note"} else "raw" if raw else "exactly"
         return Imported(flag.key, outcome, tuple(remark.text() for remark in remarks), document, remarks=tuple(remarks))
+
+    def _safe(self, flag: NeutralFlag, default: str | None) -> str:
+        ramps = any(isinstance(step.outcome, Ramp) for _, section in self._sections(flag) for step in section.steps)
+        if ramps and flag.safe is not None:
+            # A ramp grows against the safe variant, so it is not for options to choose.
+            return flag.safe
+        return self.definer.safe_variant(flag.variants, default, flag.safe)
 
     def _segments(self, used: frozenset[str]) -> Iterator[tuple[Document, str]]:
         for segment in self.source.segments.values():

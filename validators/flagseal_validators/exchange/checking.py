@@ -243,9 +243,9 @@ def _neighbours(operand: Json) -> Iterator[Json]:
     if isinstance(operand, bool):
         yield from (True, False)
     elif isinstance(operand, str):
-        yield from (operand, f"{operand}x", f"x{operand}", f"x{operand}x", "other")
+        yield from (operand, f"{operand}x", f"x{operand}", f"x{operand}x", "other", "")
     elif isinstance(operand, (int, float)):
-        yield from (operand, operand - 1, operand + 1, operand + 7)
+        yield from (operand, operand - 1, operand + 1, operand + 7, 0)
 
 
 def _versions(constraint: str) -> Iterator[Json]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from flagseal_validators.exchange.checking import ABSENT
+from flagseal_validators.exchange.checking import ABSENT, UNASKED
 from flagseal_validators.exchange.neutral import ANYWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from flagseal.model.canonical import Json
-    from flagseal_validators.exchange.checking import Absent
+    from flagseal_validators.exchange.checking import Absent, Unasked
 
 PACKAGE: Final = "launchdarkly-server-sdk"
 
@@ -38,13 +38,16 @@ class _Evaluator:
         self._kinds = sorted(set(_kinds(origin)) - {"", "user"})
         self._read: dict[str, dict[str, Any]] = {}
 
-    def answer(self, key: str, environment: str, context: Mapping[str, Json], _now: int) -> Json | Absent:
+    def answer(self, key: str, environment: str, context: Mapping[str, Json], _now: int) -> Json | Absent | Unasked:
         """Evaluate a flag as the SDK does."""
         if key in self._values:
             return self._values[key]
-        flags = self._in(environment)
+        flags, asked = self._in(environment), self._context(context)
+        if asked is None:
+            # A context without a key of its own is none there.
+            return UNASKED
         judge = self._evaluators.Evaluator(flags.get, self._segments.get, lambda _: (None, None))
-        found = judge.evaluate(flags[key], self._context(context), self._events).detail
+        found = judge.evaluate(flags[key], asked, self._events).detail
         if found.reason.get("kind") == "ERROR":
             return ABSENT
         return ABSENT if found.variation_index is None else cast("Json", found.value)
@@ -68,6 +71,8 @@ class _Evaluator:
             found = context.get(kind)
             if isinstance(found, dict) and "key" in found:
                 kinds[kind] = found
+        if not all(isinstance(found["key"], str) and found["key"] for found in kinds.values()):
+            return None
         own = {name: value for name, value in context.items() if name not in self._kinds and name != "targetingKey"}
         kinds["user"] = {**own, "key": context["targetingKey"]}
         return self._contexts.from_dict({"kind": "multi", **kinds})
