@@ -108,15 +108,15 @@ class Exploration:
 
     Args:
         sides: The flags, or parts of them.
-        most: Cases to look at before a question is left undecided.
+        most: Cases to look at before a question is left undecided; :data:`MOST_CASES` if it is not given.
 
     Raises:
         Undecided: There are too many cases.
     """
 
-    def __init__(self, sides: Sequence[Side], *, most: int = MOST_CASES) -> None:
+    def __init__(self, sides: Sequence[Side], *, most: int | None = None) -> None:
         self._sides = sides
-        self._left = most
+        self._left = MOST_CASES if most is None else most
         self._tests: dict[tuple[str, ...], dict[tuple[object, ...], tuple[int, Test]]] = {}
         self._bits: dict[int, int] = {}
         self._tables: dict[int, list[tuple[int, int, int]]] = {}
