@@ -24,10 +24,11 @@ _KEY_TYPES: Final = ("ssh-", "ecdsa-", "sk-")
 _FILES: Final = {
     ".gitignore": f"/{FOLDER}/\n",
     ".github/CODEOWNERS": """\
-# Who is asked to review what. The rules that count are in policies/, and everybody verifies them.
-/policies/ @$person
-/.github/ @$person
-/flags/ @$person
+# Whom the git host asks to review what: put your organisation's name there in place of `example`, and give it the team.
+# The rules that count are in policies/, and everybody verifies them.
+/policies/ @example/team-example
+/.github/ @example/team-example
+/flags/ @example/team-example
 """,
     "flags/example/hello-world.yaml": """\
 # A first flag: on in staging, off in production. Change it by commit, then `flagseal approve`.

@@ -72,7 +72,8 @@ def test_facts_say_what_happened(world: World) -> None:
     request = facts.request
     assert request.author is not None
     assert (request.author.login, request.merge_commit, request.head) == ("bob-gh", pull.merge_commit, pull.merged_head)
-    assert [(it.account.login, it.state) for it in facts.reviews if it.account] == [("alice-gh", "approved")]
+    reviews = [(it.account.login, it.state) for it in facts.reviews if it.account]
+    assert reviews == [("alice-gh", "approved"), ("dora-gh", "approved")]
     assert [commit.id for commit in facts.commits] == [pull.merged_head]
     assert {push.account.login for push in facts.pushes if push.account} == {"bob-gh"}
     assert (facts.landings[-1].kind, facts.landings[-1].after) == ("request-merge", pull.merge_commit)
