@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from flagseal.emergency import EMPTY, take
 from flagseal.history import Advance, build, next_change
+from flagseal.history.freezing import let_go
 from flagseal.model.errors import FlagsealError
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ class Engine:
         environment = self._trust.environment
         desired = build(head, environment, now, previous=position.build, emergencies=emergencies)
         published = self._publisher.publish(desired, (*position.unpublished, *accepted), position.genesis)
-        self._position = _Position(head, desired)
+        self._position = _Position(let_go(head, environment, desired.as_of, emergencies), desired)
         due = next_change(head, environment, now, emergencies)
         return Step(head, accepted, held, published, due, emergencies, outcomes, desired.basis.serving)
 

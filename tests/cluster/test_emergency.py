@@ -111,8 +111,9 @@ def test_a_freeze_holds_what_is_approved_and_lets_a_kill_switch_through(cluster:
         for document in (wider, killed):
             assert isinstance(document.spec, dict)
             cluster.edit("FlagDefinition", document.name, "payments", document.spec)
-        cluster.until(lambda: ready(cluster, "new-checkout")["status"] == "True")
+        cluster.until(lambda: operator.vitals.sequence == 2)
         cluster.until(lambda: ready(cluster, "pay-later")["reason"] == "Frozen")
+        cluster.until(lambda: ready(cluster, "new-checkout")["reason"] == "InForce")
         message = ready(cluster, "pay-later")["message"]
         assert "takes effect when the freeze ends: alice froze payments for INC-7" in message
         world.clock.now = now()

@@ -356,6 +356,32 @@ def test_a_restart_during_a_freeze_holds_the_same(company: World) -> None:
     assert replayed == company.head
 
 
+def test_what_no_freeze_can_ask_for_is_forgotten(company: World) -> None:
+    """By clients and publishers: a little memory for eleven minutes, and for as long as a freeze holds."""
+    client = following(company)
+
+    def remembered() -> list[int]:
+        assert client.current is not None
+        assert client.current.head is not None
+        return [entry.sequence for entry in client.current.head.recent]
+
+    for number in range(3):
+        company.accept(flag("pay-later", on_for=[f"org-{number}"]))
+        seen(company, client, CHECKOUT)
+        company.clock.advance(minutes=6)
+    assert remembered() == [2, 3]
+    frozen(company, until=company.clock() + 3 * HOUR)
+    for number in range(3):
+        company.clock.advance(minutes=20)
+        company.accept(flag(CHECKOUT, on_for=[f"org-{number}"]))
+        seen(company, client, CHECKOUT)
+    assert remembered() == [4, 5, 6]
+    company.clock.advance(hours=3)
+    company.offer()
+    seen(company, client, CHECKOUT)
+    assert remembered() == []
+
+
 def test_genesis_does_not_move_past_what_is_frozen(company: World) -> None:
     """A genesis is in effect at once, and forgets what was there before it."""
     frozen(company)

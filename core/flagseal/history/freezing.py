@@ -8,7 +8,8 @@ state in effect since which is proven to serve nobody anything but what the flag
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 from flagseal.evaluation.analysis import refines
 from flagseal.evaluation.compile import Held
@@ -25,6 +26,24 @@ if TYPE_CHECKING:
     from flagseal.history.head import Head, Pending
     from flagseal.model.flag import FlagDefinition
     from flagseal.policy.state import State
+
+
+LATEST_START: Final = timedelta(minutes=11)
+"""How long before a build a freeze may have begun that it does not list: clocks differ, and looks are late."""
+
+
+def let_go(head: Head, environment: str, as_of: datetime, emergencies: Emergencies) -> Head:
+    """Forget what took effect before every freeze that there is, or that may still turn up.
+
+    Args:
+        head: The accepted state, built already.
+        environment: Where.
+        as_of: Of that build. Whoever goes on from it must refuse a freeze that is new to it and begins more than
+            :data:`LATEST_START` before.
+        emergencies: What was proven then.
+    """
+    freezes = (it.since for it in emergencies.standings if it.claim.freezes is not None and it.kept_until > as_of)
+    return head.remembering(environment, min([as_of - LATEST_START, *freezes]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -51,7 +51,8 @@ class Pending:
 class Head:
     """Hold the accepted state.
 
-    A function of the trust, the genesis and the accepted entries alone; replaying them gives an equal head.
+    A function of the trust, the genesis and the accepted entries alone; replaying them gives an equal head. What it
+    remembers of the past does not count for that: who holds a head lets go of what no freeze can ask for any more.
 
     Attributes:
         repository_id: As in ``trust.json``.
@@ -78,7 +79,7 @@ class Head:
     pending: tuple[Pending, ...]
     accepted_at: datetime
     statement: str | None
-    recent: tuple[Pending, ...] = field(default=(), kw_only=True)
+    recent: tuple[Pending, ...] = field(default=(), kw_only=True, compare=False, repr=False)
     policies: PolicySet = field(compare=False, repr=False)
     _effective: dict[tuple[str, frozenset[int]], State] = field(default_factory=dict, compare=False, repr=False)
 
@@ -88,6 +89,11 @@ class Head:
         return tuple(
             entry for entry in self.pending if entry.environment == environment and entry.effective_from > clock
         )
+
+    def remembering(self, environment: str, instant: datetime) -> Head:
+        """Give the same head, which remembers only what took effect in one environment after an instant."""
+        kept = tuple(it for it in self.recent if it.environment == environment and it.effective_from > instant)
+        return self if len(kept) == len(self.recent) else replace(self, recent=kept)
 
     def since(self, environment: str, instant: datetime) -> tuple[Pending, ...]:
         """Give what takes effect after an instant, or took since, in order; no longer ago than :data:`REMEMBERED`."""

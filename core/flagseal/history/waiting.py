@@ -125,11 +125,24 @@ def remembered(change: Change, environments: Iterable[str], pending: Iterable[Pe
     """
     head, clock = change.head, change.clock
     waits = {entry.environment for entry in pending if entry.sequence == change.sequence}
+    # Where nothing waits, the same was in effect everywhere: said once.
+    known: dict[frozenset[int], Pending] = {}
+    own: list[Pending] = []
+    for name in sorted(environments) if change.subjects else ():
+        if name not in waits:
+            key = frozenset(entry.sequence for entry in head.waiting(name, clock))
+            known[key] = replace(known[key], environment=name) if key in known else _began(change, name)
+            own.append(known[key])
     begun = (entry for entry in head.pending if entry.effective_from <= clock)
     found = [*head.recent, *sorted(begun, key=lambda entry: (entry.effective_from, entry.sequence, entry.environment))]
-    if change.subjects:
-        found += [_pending(change, name, clock) for name in sorted(environments) if name not in waits]
-    return tuple(entry for entry in found if entry.effective_from > clock - REMEMBERED)
+    return tuple(entry for entry in (*found, *own) if entry.effective_from > clock - REMEMBERED)
+
+
+def _began(change: Change, environment: str) -> Pending:
+    """Say what a change replaces that takes effect at once, in as little memory as can be: most is never asked for."""
+    entry = _pending(change, environment, change.clock)
+    before = {subject: None if it is None else it.bare() for subject, it in entry.before.items()}
+    return replace(entry, before=before, approvals=dict(entry.approvals))
 
 
 def _require_nothing_left_behind(change: Change, environment: str, start: datetime) -> None:

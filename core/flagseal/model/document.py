@@ -131,6 +131,10 @@ class Document:
         """
         return _Packed(self)
 
+    def bare(self) -> Document:
+        """Give a packed copy with nothing kept beside it that was parsed: for who may never look at it again."""
+        return _Packed(self)
+
 
 class _Packed(Document):
     """A document that keeps its canonical bytes, and no objects."""

@@ -25,6 +25,7 @@ from flagseal.emergency.ledger import missing, require_holding
 from flagseal.history import HistoryEntry, accept, build, genesis, replay
 from flagseal.history.building import COMPILER
 from flagseal.history.bundle import read_instant
+from flagseal.history.freezing import LATEST_START, let_go
 from flagseal.model.errors import ApprovalError, FlagsealError
 from flagseal.model.loader import parse_body
 from flagseal.snapshot.layout import (
@@ -153,7 +154,8 @@ def verify_content(
     foreign = claim.compiler != COMPILER
     if not foreign:
         _require_same(files, hashes)
-    return Content(trust, head, built, hashes, foreign=foreign)
+    kept = let_go(head, trust.environment, built.as_of, emergencies)
+    return Content(trust, kept, built, hashes, foreign=foreign)
 
 
 def head_at(files: Files, trust: Trust, sequence: int) -> Head:
@@ -260,6 +262,12 @@ def _emergencies(head: Head, trust: Trust, claim: Claim, base: Content | None, k
                 "unapproved-content",
                 f"{standing.claim.title} claims to have been seen at {standing.taken_at.isoformat()}, "
                 f"and was seen at {seen.taken_at.isoformat()} before",
+            )
+        if seen is None and standing.claim.freezes is not None and standing.since < base.build.as_of - LATEST_START:
+            raise Refused(
+                "unapproved-content",
+                f"{standing.claim.title} claims to hold since {standing.since.isoformat()}, "
+                f"and did not at {base.build.as_of.isoformat()}",
             )
         if seen is None and known is not None and standing.taken_at < known.fresh_at - LATENESS:
             raise Refused(
