@@ -7,11 +7,12 @@ import multiprocessing
 import os
 import re
 import signal
-import time
 import urllib.request
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
+from threading import BrokenBarrierError
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _FORK = multiprocessing.get_context("fork")
 SAFE = -1
+PATIENCE = 60.0  # seconds
 
 
 class Fuse:
@@ -108,12 +110,32 @@ class Line:
     writer: int
 
 
+class Meeting:
+    """A place where two publishers wait for each other once it is called, so that neither can be ahead by chance."""
+
+    def __init__(self) -> None:
+        self._called = _FORK.Value("b", 0)
+        self._both = _FORK.Barrier(2)
+
+    def call(self) -> None:
+        """Let the next two who come wait for each other."""
+        self._called.value = 1
+
+    def attend(self) -> None:
+        """Wait for the other, if there is a meeting; go on alone if nobody comes for long."""
+        if self._called.value:
+            with suppress(BrokenBarrierError):
+                self._both.wait(timeout=PATIENCE)
+            self._called.value = 0
+
+
 class Logbook:
-    """A store that notes what became visible, for all processes in one file; and is slow where publishers meet."""
+    """A store that notes what became visible, for all processes in one file; its meeting is where publishers meet."""
 
     def __init__(self, store: DirectoryStore, path: Path) -> None:
         self._store = store
         self._path = path
+        self.meeting = Meeting()
 
     def get(self, name: str, *, limit: int | None = None) -> Stored | None:
         """Read."""
@@ -124,10 +146,10 @@ class Logbook:
         return self._store.list(prefix)
 
     def put_new(self, name: str, data: bytes) -> None:
-        """Create; a snapshot only after a while, so that two who are at it meet."""
+        """Create; a snapshot only after the meeting, if there is one."""
         found = re.fullmatch(r"metadata/(\d+)\.snapshot\.json", name)
         if found:
-            time.sleep(0.05)
+            self.meeting.attend()
         try:
             self._store.put_new(name, data)
         except AlreadyExists:

@@ -78,6 +78,7 @@ def test_two_active_operators_never_publish_two_snapshots_of_one_version(cluster
     changes = 12
     with Hosted(cluster, world, book, "one") as one, Hosted(cluster, world, book, "two") as two:
         cluster.until(lambda: one.stands_at(0) and two.stands_at(0))
+        book.meeting.call()
         for number in range(1, changes + 1):
             for body in world.approve(flag("new-checkout", on_for=[turned_on(number)])):
                 cluster.create(body)
