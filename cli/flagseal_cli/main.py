@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "explain": ("explain", "Prove an answer: rule, snapshot, statement, people, policy, commit."),
     "export": ("exchange", "Write flags as files of flagd or of the OpenFeature operator."),
     "facts": ("facts", "Fetch what the git host knows of a merged pull request."),
+    "fmt": ("fmt", "Put files in house order; comments stay."),
     "freeze": ("freeze", "Hold flags as they are served, for a limited time."),
     "import": ("adopt", "Take flags over from files of flagd and of other products."),
     "init": ("init", "Write a flag repository."),

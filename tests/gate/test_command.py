@@ -183,8 +183,12 @@ def test_pre_commit_stops_a_commit_with_a_mistake(root: Path, tmp_path: Path) ->
     write(root, flag(text=f'expires: "{NEXT_MONTH}"\nticket: PAY-1'))
     git(root, "add", "--all")
     done = run()
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "formatted flags/payments/new-checkout.yaml" in done.stdout
+    git(root, "add", "--update")
+    done = run()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Passed" in done.stdout
+    assert done.stdout.count("Passed") == len(hooks())
     write(root, flag(text=f'expires: "{NEXT_MONTH}"\nticket: none'))
     git(root, "add", "--all")
     done = run()

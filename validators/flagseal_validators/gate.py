@@ -52,7 +52,7 @@ def validate_paths(  # noqa: PLR0913 (each is a choice of its own)
     Raises:
         UsageError: A path does not exist, or lies elsewhere.
     """
-    wanted = [_relative(root, path) for path in paths]
+    wanted = [relative_to(root, path) for path in paths]
     if touched is None:
         touched = frozenset(name for name in wanted if (root / name).is_file())
     examined = examine(root, Means(today, read, processes, progress), memory)
@@ -69,7 +69,12 @@ def validate_paths(  # noqa: PLR0913 (each is a choice of its own)
     return Report(tuple(found), count, tuple(sorted(excused, key=lambda it: (it.finding, it.by))))
 
 
-def _relative(root: Path, path: Path) -> str:
+def relative_to(root: Path, path: Path) -> str:
+    """Name a path relative to the root, without following it.
+
+    Raises:
+        UsageError: It does not exist, or lies elsewhere.
+    """
     # Not resolved: a link is judged as the link it is.
     absolute = os.path.abspath(path)  # noqa: PTH100
     if not os.path.lexists(absolute):
