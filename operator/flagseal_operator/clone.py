@@ -57,8 +57,8 @@ class Clone:
         folder: Where clones lie; each has a folder of its own in it, which is made anew if it is lost.
         url: As a FlagRepository names it.
         ref: The protected branch, by trust.json.
-        credentials: The folder of a mounted Secret (``username`` and ``password``, or ``ssh-privatekey`` and
-            ``known_hosts``); None for none.
+        credentials: The folder of a mounted Secret (``username`` and ``password``, ``ca.crt`` with them or alone, or
+            ``ssh-privatekey`` and ``known_hosts``); None for none.
 
     Raises:
         RepositoryError: ``UrlRefused``.
@@ -151,12 +151,18 @@ class Clone:
             return _SETTINGS, environment
         if (folder / "ssh-privatekey").is_file():
             return _SETTINGS, environment | {"GIT_SSH_COMMAND": _ssh(folder)}
-        if (folder / "username").is_file() and (folder / "password").is_file():
-            return (*_SETTINGS, _BASIC), environment | {"FLAGSEAL_CREDENTIALS": str(folder)}
+        # In the place of the machine's authorities; a setting would give way to the environment of this process.
+        own = {"GIT_SSL_CAINFO": str(folder / "ca.crt")} if (folder / "ca.crt").is_file() else {}
+        whole = [(folder / name).is_file() for name in ("username", "password")]
+        if all(whole):
+            return (*_SETTINGS, _BASIC), environment | own | {"FLAGSEAL_CREDENTIALS": str(folder)}
+        if own and not any(whole):
+            return _SETTINGS, environment | own
         raise RepositoryError(
             f"The credentials {folder.name!r} are not there, or are not whole.",
             code="CredentialsMissing",
-            remedy="Mount a Secret with username and password, or ssh-privatekey and known_hosts, below --credentials.",
+            remedy="Mount a Secret with username and password (and ca.crt), or ssh-privatekey and known_hosts, below"
+            " --credentials.",
         )
 
 
