@@ -36,8 +36,16 @@ def now() -> datetime:
 
 
 @contextmanager
-def following(cluster: Cluster, folder: Path, branch: Branch, *, apply: str, store: str = "store") -> Iterator[Active]:
-    """Run an operator that follows a branch, with a store of its own that outlives it."""
+def following(
+    cluster: Cluster,
+    folder: Path,
+    branch: Branch,
+    *,
+    apply: str,
+    store: str = "store",
+    kubeconfig: Path | None = None,
+) -> Iterator[Active]:
+    """Run an operator that follows a branch, with a store that outlives it, and perhaps a role of its own."""
     place, key = DirectoryStore(folder / store), folder / f"{store}.key"
     if not key.exists():
         online = CryptoSigner.generate_ed25519()
@@ -57,7 +65,8 @@ def following(cluster: Cluster, folder: Path, branch: Branch, *, apply: str, sto
     cluster.namespace("payments")
     cluster.create(repository(f"file://{folder}/repo", apply))
     options = GitOptions(folder / "clones")
-    operator = Active(lambda: configuration(cluster.kubeconfig), publisher, branch.trust, clock=now, git=options)
+    access = kubeconfig or cluster.kubeconfig
+    operator = Active(lambda: configuration(access), publisher, branch.trust, clock=now, git=options)
     operator.start()
     try:
         yield operator

@@ -11,8 +11,11 @@ import yaml
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
+from flagseal_operator.delivery import genesis_bodies
 from tests.cluster.process import Operator
+from tests.cluster.test_git_source import EASY, EASY_ON, declared, following, now, ready
 from tests.cluster.test_operator import NEW, founded
+from tests.history.branch import Branch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,17 +23,20 @@ if TYPE_CHECKING:
     from tests.cluster.cluster import Cluster
     from tests.cluster.control_plane import ControlPlane
 
-RBAC = Path(__file__).resolve().parents[2] / "operator" / "manifests" / "base" / "rbac.yaml"
+MANIFESTS = Path(__file__).resolve().parents[2] / "operator" / "manifests"
+RBAC = MANIFESTS / "base" / "rbac.yaml"
+GIT_RBAC = MANIFESTS / "git-source" / "rbac.yaml"
 NAMESPACE = "flagseal-system"
 LEASE = ("--lease-namespace", NAMESPACE, "--lease-name", "flagseal-operator")
 
 
-def grant(cluster: Cluster, *, without: tuple[str, str] | None = None) -> None:
+def grant(cluster: Cluster, *, without: tuple[str, str] | None = None, git: bool = False) -> None:
     """Bind the deployed role to the operator's account.
 
     Args:
         cluster: Where.
         without: A resource and a verb to leave out.
+        git: Whether the git source's role comes with it.
     """
     cluster.namespace(NAMESPACE)
     core, rbac = cluster.core, client.RbacAuthorizationV1Api(cluster.api)
@@ -46,11 +52,12 @@ def grant(cluster: Cluster, *, without: tuple[str, str] | None = None) -> None:
         lambda: coordination.delete_namespaced_lease("flagseal-operator", NAMESPACE),
     ):
         _unless(call, 404, 409)
-    for body in yaml.safe_load_all(RBAC.read_text()):
+    for body in (*yaml.safe_load_all(RBAC.read_text()), *yaml.safe_load_all(GIT_RBAC.read_text())):
         create, delete = calls[body["kind"]]
         place = (NAMESPACE,) if not body["kind"].startswith("Cluster") else ()
         _unless(lambda delete=delete, body=body, place=place: delete(body["metadata"]["name"], *place), 404)  # type: ignore[misc]
-        create(*place, _reduced(body, without))
+        if git or body["metadata"]["name"] != "flagseal-git-source":
+            create(*place, _reduced(body, without))
 
 
 def _unless(call: Callable[[], object], *statuses: int) -> None:
@@ -132,3 +139,66 @@ def test_a_missing_permission_is_noticed_and_named(
     finally:
         operator.kill()
     assert "Traceback" not in operator.log, operator.log
+
+
+def test_the_git_sources_role_is_enough(plane: ControlPlane, cluster: Cluster, tmp_path: Path) -> None:
+    """Carry, declare, put back, renew, remove: with the two deployed roles and nothing more."""
+    grant(cluster, git=True)
+    branch = Branch.at(tmp_path / "repo", EASY)
+    kubeconfig = plane.kubeconfig("operator", plane.token_of(NAMESPACE, "flagseal-operator"))
+    with following(cluster, tmp_path, branch, apply="everything", kubeconfig=kubeconfig) as operator:
+        cluster.until(lambda: declared(cluster) == EASY.spec)
+        branch.commit(EASY_ON)
+        branch.approve("alice", "dora")
+        cluster.until(lambda: operator.vitals.sequence == 1)
+        cluster.until(lambda: declared(cluster) == EASY_ON.spec)
+        cluster.edit("FlagDefinition", EASY.name, "payments", {"description": "mine"})
+        cluster.until(lambda: declared(cluster) == EASY_ON.spec)
+        branch.poll(now())
+        branch.remove(EASY_ON)
+        branch.approve("alice", "dora")
+        cluster.until(lambda: declared(cluster) is None)
+        cluster.until(lambda: ready(cluster) == ("True", "Delivered"))
+
+
+@pytest.mark.parametrize(
+    "without",
+    [
+        ("flagapprovals", "create"),
+        ("flagapprovals", "delete"),
+        ("flagdefinitions", "create"),
+        ("flagdefinitions", "update"),
+        ("flagdefinitions", "delete"),
+        ("flagpolicies", "create"),
+    ],
+    ids="-".join,
+)
+def test_a_permission_that_the_git_source_lacks_is_named_in_its_status(
+    plane: ControlPlane, cluster: Cluster, tmp_path: Path, without: tuple[str, str]
+) -> None:
+    """With the verb and the resource, as the API server says it; once it is given, delivering goes on."""
+    resource, verb = without
+    grant(cluster, git=True, without=without)
+    branch = Branch.at(tmp_path / "repo", EASY)
+    (squatted,) = genesis_bodies(branch.trust.genesis.manifest, branch.start)
+    kubeconfig = plane.kubeconfig("operator", plane.token_of(NAMESPACE, "flagseal-operator"))
+    if without == ("flagapprovals", "delete"):
+        # Somebody took the name of what is to be carried.
+        cluster.create({**squatted, "spec": {"documents": [EASY_ON.canonical.decode()]}})
+    with following(cluster, tmp_path, branch, apply="everything", kubeconfig=kubeconfig):
+        if verb in {"update", "delete"} and resource == "flagdefinitions":
+            cluster.until(lambda: declared(cluster) == EASY.spec and ready(cluster) == ("True", "Delivered"))
+            if verb == "update":
+                cluster.edit("FlagDefinition", EASY.name, "payments", {"description": "mine"})
+            else:
+                branch.remove(EASY)
+                branch.approve("alice", "dora")
+
+        def said() -> str:
+            found = cluster.conditions("FlagRepository", "flags").get("Ready", {})
+            return str(found.get("message", "")) if found.get("reason") == "ApiServer403" else ""
+
+        cluster.until(lambda: f'cannot {verb} resource "{resource}"' in said(), 60)
+        assert "operator/manifests" in said()
+        grant(cluster, git=True)
+        cluster.until(lambda: ready(cluster) == ("True", "Delivered"), 60)
