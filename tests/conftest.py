@@ -23,9 +23,11 @@ CONFORMANCE = (
     "NODE_CLIENTS",
     "KUBEBUILDER_ASSETS",
     "GITHUB_OPENAPI",
+    "FLAGSEAL_SSHD",
 )
 """Variables that say where other projects' suites, clients and servers lie. A test that needs one skips, naming it,
-where it is not set; for NODE_CLIENTS and GITHUB_OPENAPI, where Node or npm cannot provide them either."""
+where it is not set; for NODE_CLIENTS and GITHUB_OPENAPI, where Node or npm cannot provide them either; for
+FLAGSEAL_SSHD, where the machine has no sshd of its own."""
 
 
 @pytest.hookimpl(wrapper=True)

@@ -51,6 +51,18 @@ def test_junk_lines_are_passed_over(junk: list[bytes]) -> None:
     assert parse_notes(b"\n".join([*lines, line, *lines])) == (signed(PAYLOAD, "alice"),)
 
 
+@pytest.mark.parametrize("spoilt", [{"keyid": ""}, {"sig": ""}], ids=["no key", "no signature"])
+def test_a_signature_that_no_cluster_could_store_is_passed_over(spoilt: dict[str, str]) -> None:
+    """It proves nothing, and would have the FlagApproval refused that carries the genuine ones beside it."""
+    body = json.loads(signed(PAYLOAD, "dora").to_line())
+    body["signatures"][0] |= spoilt
+    note = json.dumps(body).encode() + b"\n" + signed(PAYLOAD, "alice").to_line()
+    assert parse_notes(note) == (signed(PAYLOAD, "alice"),)
+    with pytest.raises(ApprovalError) as refused:
+        Envelope.from_body(body)
+    assert refused.value.code == "EnvelopeMalformed"
+
+
 def test_rubbish_under_a_key_id_does_not_displace_the_real_signature() -> None:
     """Whoever can write a note can write any key id; the library's envelope would keep one of the two."""
     alice = SshKey.of("alice")

@@ -44,7 +44,7 @@ def ssh(tmp_path: Path) -> Iterator[SshRemote]:
     """Serve it over SSH."""
     server = sshd()
     if server is None:
-        pytest.skip("no sshd on this machine, and FLAGSEAL_SSHD names none")
+        pytest.skip("FLAGSEAL_SSHD is not set, and this machine has no sshd: no SSH server to fetch from")
     with ssh_remote(server, tmp_path / "ssh") as remote:
         yield remote
 

@@ -164,7 +164,7 @@ def merge_all(envelopes: Iterable[Envelope]) -> tuple[Envelope, ...]:
 
 def _signature(entry: object) -> Signature:
     match entry:
-        case {"keyid": str(keyid), "sig": str(sig), **rest} if not rest and len(keyid) <= _LONGEST_KEYID:
+        case {"keyid": str(keyid), "sig": str(sig), **rest} if not rest and sig and 0 < len(keyid) <= _LONGEST_KEYID:
             return Signature(keyid, _decode(sig, _LONGEST_SIGNATURE))
         case _:
             raise ApprovalError("Not a DSSE signature.", code="EnvelopeMalformed")

@@ -69,7 +69,7 @@ _SIGNATURES = listing(
     record(
         "One signature.",
         {
-            "keyid": text("The key that it claims.", shortest=0, longest=256),
+            "keyid": text("The key that it claims.", longest=256),
             "sig": text("The signature, in base64.", pattern=BASE64, longest=_LONGEST_SIGNATURE),
         },
         required=("keyid", "sig"),

@@ -40,9 +40,9 @@ CHANGE_CLASSES = ("metadata", "toward-safe", "widen")
 EVIDENCE = ("forge", "keys", "either", "both")
 
 
-def text(description: str, *, pattern: str | None = None, shortest: int = 1, longest: int = 1024) -> JsonSchema:
-    """Describe a string."""
-    node: JsonSchema = {"type": "string", "description": description, "minLength": shortest, "maxLength": longest}
+def text(description: str, *, pattern: str | None = None, longest: int = 1024) -> JsonSchema:
+    """Describe a string; never an empty one, which some API servers take for none at all."""
+    node: JsonSchema = {"type": "string", "description": description, "minLength": 1, "maxLength": longest}
     if pattern is not None:
         node["pattern"] = pattern
     return node
