@@ -39,6 +39,7 @@ class User:
 
 WEB_FLOW = User(WEB_FLOW_ID, "web-flow")
 QUEUE = User(118344674, "github-merge-queue[bot]", "Bot")
+ME = User(41898282, "github-actions[bot]", "Bot")
 
 
 @dataclass
@@ -119,6 +120,8 @@ class Pull:
     brought: tuple[str, ...] = ()
     closed: bool = False
     body: str = ""
+    labels: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -135,6 +138,7 @@ class Repository:
     rulesets: list[Ruleset] = field(default_factory=list)
     checks: list[CheckRun] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
+    labels: set[str] = field(default_factory=set)
 
     @property
     def full_name(self) -> str:
@@ -347,7 +351,7 @@ class GitHub:
         addresses: E-mail address to account, besides the addresses that GitHub gives.
         signed: Commits with GitHub's own signature.
         teams: ``organisation/team`` to members.
-        app_keys: Public keys by the number of an App; ``installations`` says whose they are.
+        me: Whom the token belongs to.
     """
 
     path: Path
@@ -358,6 +362,7 @@ class GitHub:
     teams: dict[str, list[User]] = field(default_factory=dict)
     signed: set[str] = field(default_factory=set)
     last: int = 1000
+    me: User = ME
 
     def next(self) -> int:
         """Give a number nobody has yet."""

@@ -8,14 +8,17 @@ import re
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tests.forge import shapes
-from tests.forge.github import Comment, GitHub, Pull, Repository, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.forge.github import GitHub, Pull, Repository, User
+    from tests.forge.limits import Limits
 
 TOKEN = "ghp_for-the-double-only"
 Answer = tuple[int, Any]
@@ -67,6 +70,8 @@ class Trouble:
     body: Any = None
     path: str = ""
     drop: bool = False
+    method: str = ""
+    after: bool = False
 
 
 def route(method: str, template: str) -> Callable[[Callable[[Question], Answer]], Callable[[Question], Answer]]:
@@ -88,6 +93,7 @@ class Server:
         self.page = page
         self.exchanges: list[Exchange] = []
         self.troubles: list[Trouble] = []
+        self.limits: Limits | None = None
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -124,11 +130,13 @@ class Server:
         body: dict[str, str] | None = None,
         path: str = "",
         drop: bool = False,
+        method: str = "",
+        after: bool = False,
         **headers: str,
     ) -> None:
-        """Let the next question (to a path with these words in it) fail."""
+        """Let the next question (to a path with these words in it) fail; with `after`, once it has been acted on."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.troubles.append(Trouble(status, named, body or {"message": "trouble"}, path, drop))
+        self.troubles.append(Trouble(status, named, body or {"message": "trouble"}, path, drop, method, after))
 
     def handle(self, http: BaseHTTPRequestHandler) -> None:
         """Answer one question."""
@@ -136,14 +144,21 @@ class Server:
         body = json.loads(http.rfile.read(length)) if length else None
         parts = urlsplit(http.path)
         query = dict(parse_qsl(parts.query))
-        trouble = next((entry for entry in self.troubles if entry.path in parts.path), None)
+        trouble = next(
+            (entry for entry in self.troubles if entry.path in parts.path and entry.method in {"", http.command}), None
+        )
         if trouble is not None:
             self.troubles.remove(trouble)
+            if trouble.after:
+                self._answer(http, parts.path, query, body)
             if trouble.drop:
                 http.close_connection = True
                 http.connection.close()
                 return
             self._send(http, trouble.status, trouble.body, trouble.headers)
+            return
+        if self.limits is not None and (refused := self.limits.refuse(http.command, self.github.now)) is not None:
+            self._send(http, *refused)
             return
         template, (status, answer) = self._answer(http, parts.path, query, body)
         headers: dict[str, str] = {"x-ratelimit-remaining": "4999", "x-ratelimit-limit": "5000"}
@@ -188,7 +203,8 @@ class Server:
         # Activity goes by a cursor, all else by number; what a cursor says is nobody's business but the server's.
         cursor = "after" if path.endswith("/activity") else "page"
         number = int(query.get(cursor, "1"))
-        part = whole[(number - 1) * size : number * size]
+        # What costs git is shown only where it is asked for.
+        part = [entry() if callable(entry) else entry for entry in whole[(number - 1) * size : number * size]]
         if number * size < len(whole):
             following = urlencode({**query, cursor: number + 1})
             headers = {**headers, "Link": f'<{self.url}{path}?{following}>; rel="next"'}
@@ -258,35 +274,6 @@ def _members(asked: Question) -> Answer:
     return 200, [shapes.user(member) for member in members]
 
 
-@route("POST", "/repos/{owner}/{repo}/issues")
-def _open_issue(asked: Question) -> Answer:
-    found, body = asked.repository, asked.body
-    made = Pull(len(found.pulls) + 1, found.owner, body["title"], asked.github.now, body=body.get("body") or "")
-    found.pulls[made.number] = made
-    return 201, shapes.issue(found, made)
-
-
-@route("GET", "/repos/{owner}/{repo}/issues/{issue_number}/comments")
-def _comments(asked: Question) -> Answer:
-    written = [entry for entry in asked.repository.comments if entry.number == int(asked.names["issue_number"])]
-    return 200, [shapes.comment(asked.repository, entry) for entry in written]
-
-
-@route("POST", "/repos/{owner}/{repo}/issues/{issue_number}/comments")
-def _comment(asked: Question) -> Answer:
-    found, github = asked.repository, asked.github
-    written = Comment(github.next(), int(asked.names["issue_number"]), found.owner, asked.body["body"], github.now)
-    found.comments.append(written)
-    return 201, shapes.comment(found, written)
-
-
-@route("PATCH", "/repos/{owner}/{repo}/issues/comments/{comment_id}")
-def _rewrite(asked: Question) -> Answer:
-    written = {entry.id: entry for entry in asked.repository.comments}[int(asked.names["comment_id"])]
-    written.body = asked.body["body"]
-    return 200, shapes.comment(asked.repository, written)
-
-
 @route("POST", "/app/installations/{installation_id}/access_tokens")
 def _token(_: Question) -> Answer:
     return 201, {
@@ -299,6 +286,8 @@ def _token(_: Question) -> Answer:
 
 _GRAPHQL_FIELDS = {
     "query",
+    "Viewer",
+    "viewer",
     "Commits",
     "owner",
     "String",
@@ -335,6 +324,8 @@ def _graphql(asked: Question) -> Answer:
     unknown = set(re.findall(r"[A-Za-z_]\w*", body["query"])) - _GRAPHQL_FIELDS
     if unknown:
         return 200, {"errors": [{"message": f"the double does not know {sorted(unknown)}"}]}
+    if "viewer" in body["query"]:
+        return 200, {"data": {"viewer": {"login": github.me.login}}}
     wanted = body["variables"]
     found = github.repositories.get(f"{wanted['owner']}/{wanted['name']}")
     if found is None or wanted["number"] not in found.pulls:
@@ -367,3 +358,8 @@ def _actor(github: GitHub, email: str) -> dict[str, Any]:
     # A GraphQL User: bots and apps are none.
     user = None if whose is None or whose.type != "User" else {"databaseId": whose.id, "login": whose.login}
     return {"email": email, "user": user}
+
+
+# Each registers what it answers.
+import_module("tests.forge.pulls")
+import_module("tests.forge.issues")

@@ -73,13 +73,23 @@ def pull_simple(found: Repository, pull: Pull) -> Shape:
         "patch_url": url, "issue_url": issue, "commits_url": url, "review_comments_url": url,
         "review_comment_url": url, "comments_url": url, "statuses_url": url, "number": pull.number,
         "state": "closed" if pull.closed else "open", "locked": False, "title": pull.title, "user": user(pull.user),
-        "body": pull.body, "labels": [], "milestone": None, "created_at": instant(pull.created_at),
+        "body": pull.body, "labels": [label(found, name) for name in pull.labels], "milestone": None,
+        "created_at": instant(pull.created_at),
         "updated_at": instant(pull.merged_at or pull.created_at), "closed_at": instant(pull.merged_at),
         "merged_at": instant(pull.merged_at), "merge_commit_sha": pull.merge_commit, "assignee": None,
         "auto_merge": None, "author_association": "MEMBER", "draft": False,
         "head": _end(pull.fork or found, pull.head, found.head_of(pull)),
         "base": _end(found, pull.base, pull.merged_base or found.tip(pull.base)),
         "_links": {name: {"href": url} for name in links},
+    }  # fmt: skip
+
+
+def label(found: Repository, name: str) -> Shape:
+    """Write a label."""
+    url = f"{API}/repos/{found.full_name}/labels/x"
+    return {
+        "id": 208045946, "node_id": "L_1", "url": url, "name": name, "color": "5319e7", "default": False,
+        "description": "Written by Flagseal",
     }  # fmt: skip
 
 
@@ -162,13 +172,19 @@ def check_run(found: Repository, run: CheckRun) -> Shape:
 def issue(found: Repository, request: Pull) -> Shape:
     """Write an issue (each pull request is one)."""
     url = f"{API}/repos/{found.full_name}/issues/{request.number}"
-    return {
+    pulls = f"{API}/repos/{found.full_name}/pulls/{request.number}"
+    shape = {
         "id": request.number, "node_id": node("I", request.number), "url": url, "repository_url": url,
         "labels_url": url, "comments_url": url, "events_url": url, "html_url": url, "number": request.number,
         "state": "closed" if request.closed else "open", "title": request.title, "body": request.body,
-        "user": user(request.user), "labels": [], "assignee": None, "milestone": None, "locked": False, "comments": 0,
+        "user": user(request.user), "labels": [label(found, name) for name in request.labels],
+        "assignee": None, "milestone": None, "locked": False, "comments": 0,
         "closed_at": None, "created_at": instant(request.created_at), "updated_at": instant(request.created_at),
+        "author_association": "NONE",
     }  # fmt: skip
+    if not request.head:
+        return shape
+    return shape | {"pull_request": {"url": pulls, "html_url": pulls, "diff_url": pulls, "patch_url": pulls}}
 
 
 def comment(found: Repository, written: Comment) -> Shape:

@@ -2,5 +2,6 @@
 
 from flagseal_validators.forge.github.access import Access, access_from, open_github
 from flagseal_validators.forge.github.reading import GitHubForge
+from flagseal_validators.forge.github.writing import GitHubDesk
 
-__all__ = ["Access", "GitHubForge", "access_from", "open_github"]
+__all__ = ["Access", "GitHubDesk", "GitHubForge", "access_from", "open_github"]

@@ -3,7 +3,9 @@
 How GitHub wants to be asked (docs.github.com, "Best practices for using the REST API" and "Rate limits"): one request
 after another; ``retry-after`` where it is given; until ``x-ratelimit-reset`` where nothing remains; at least a minute,
 and longer each time, where a secondary limit says neither; what was answered before is asked for with its ETag, and an
-answer 304 costs nothing.
+answer 304 costs nothing. Writing is asked for once: without an answer nobody knows whether it happened, so whoever
+writes looks first. It goes no faster than GitHub's secondary limits for content (80 a minute, 500 an hour), with room
+for whoever else writes by the same token.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -37,10 +40,14 @@ PAGE: Final = 100
 PATIENCE: Final = 900.0
 """Seconds that one question may wait in all; beyond, somebody should know."""
 _SECONDARY_PAUSE: Final = 60.0
+PACE: Final = ((1, 1.0), (60, 60.0), (450, 3600.0))
+"""So many writes at most in so many seconds."""
 _NEXT: Final = re.compile(r'<([^>]+)>;\s*rel="next"')
 
 _OK: Final = 200
+_WRITTEN: Final = (200, 201, 204)
 _NOT_MODIFIED: Final = 304
+_WITHOUT_BODY: Final = (204, _NOT_MODIFIED)
 _REFUSED: Final = (403, 429)
 _SERVER_FAILED: Final = 500
 
@@ -77,6 +84,7 @@ class Asker:
         self._clock = clock
         self._sleep = sleep
         self._kept: dict[str, _Kept] = {}
+        self._writes: deque[float] = deque(maxlen=max(most for most, _ in PACE))
         self.requests = 0
 
     def get(self, path: str, parameters: Mapping[str, str | int] | None = None) -> Json:
@@ -141,6 +149,49 @@ class Asker:
             raise missing("GraphQL", f"{said or 'the answer holds no data'}")
         return body["data"]
 
+    def send(self, verb: str, path: str, body: Json, *, repeatable: bool = False) -> Json:
+        """Write something, at a pace that GitHub bears.
+
+        Args:
+            verb: ``POST``, ``PATCH``, ``PUT`` or ``DELETE``.
+            path: As for :meth:`get`.
+            body: What to write.
+            repeatable: Whether writing it twice is the same as once; only then it is asked for again without an answer.
+
+        Raises:
+            ForgeError: ``NotWritten``, with GitHub's own words; ``Unanswered`` where it may have happened or not;
+                ``RateLimited``; ``ForgeDown``.
+
+        Returns:
+            What GitHub answers.
+        """
+        self.wait(self._until_next_write())
+        answer = self._ask(verb, path, body, writing=True, once=not repeatable)
+        if answer.status in _WRITTEN:
+            return answer.body
+        told = answer.body if isinstance(answer.body, dict) else {}
+        why = _NOT_WRITTEN.get(answer.status) or _words(told) or f"GitHub answers {answer.status}"
+        raise ForgeError(
+            f"{verb} {path}: {why}.",
+            code="NotWritten",
+            remedy="See docs/github.md for what the token must be able to write.",
+        )
+
+    def wait(self, seconds: float) -> None:
+        """Let seconds pass."""
+        if seconds > 0:
+            self._sleep(seconds)
+
+    def _until_next_write(self) -> float:
+        """Find out how many seconds the next write must wait, and count it."""
+        now = self._clock()
+        at = now
+        for most, seconds in PACE:
+            if len(self._writes) >= most:
+                at = max(at, self._writes[-most] + seconds)
+        self._writes.append(at)
+        return at - now
+
     def _get(self, url: str) -> _Answer:
         kept = self._kept.get(url)
         answer = self._ask("GET", url, None, {"If-None-Match": kept.etag} if kept else {})
@@ -150,13 +201,30 @@ class Asker:
             self._kept[url] = _Kept(etag, answer.headers, answer.body)
         return answer
 
-    def _ask(self, verb: str, url: str, body: Json, headers: Mapping[str, str] | None = None) -> _Answer:
+    def _ask(
+        self,
+        verb: str,
+        url: str,
+        body: Json,
+        headers: Mapping[str, str] | None = None,
+        *,
+        writing: bool = False,
+        once: bool = False,
+    ) -> _Answer:
         """Ask until there is an answer that would be the same the next time."""
         waited = 0.0
         for attempt in range(ATTEMPTS):
-            answer, pause = self._try(verb, url, body, headers or {}, attempt)
+            answer, pause, told = self._try(verb, url, body, headers or {}, attempt)
             if answer is not None:
-                return answer
+                if writing or answer.status in {_OK, _NOT_MODIFIED}:
+                    return answer
+                raise missing(_place(url), _SAID.get(answer.status, f"GitHub answers {answer.status}"))
+            if once and not told:
+                raise ForgeError(
+                    f"{verb} {_place(url)}: no answer; it may have happened or not.",
+                    code="Unanswered",
+                    remedy="Run it again: it looks at what is there first.",
+                )
             if attempt + 1 == ATTEMPTS or waited + pause > PATIENCE:
                 break
             _LOG.info("%s: asking again in %.0f s", url, pause)
@@ -171,28 +239,26 @@ class Asker:
 
     def _try(
         self, verb: str, url: str, body: Json, headers: Mapping[str, str], attempt: int
-    ) -> tuple[_Answer | None, float]:
-        """Ask once; without an answer, say for how long to wait."""
+    ) -> tuple[_Answer | None, float, bool]:
+        """Ask once; without an answer, say for how long to wait, and whether GitHub told so and did nothing."""
         backoff = float(2**attempt)
         self.requests += 1
         try:
             status, raw, text = self._requester.requestJson(verb, url, headers=dict(headers), input=body)
         except (requests.exceptions.RequestException, github.GithubException, RuntimeError) as error:
             _LOG.info("%s: %s", _place(url), type(error).__name__)
-            return None, backoff
+            return None, backoff, False
         found = {name.lower(): str(value) for name, value in raw.items()}
         if status in _REFUSED and (pause := self._told_to_wait(found, text, attempt)) is not None:
-            return None, pause
+            return None, pause, True
         if status >= _SERVER_FAILED:
-            return None, backoff
-        if status == _NOT_MODIFIED:
-            return _Answer(status, found, None), 0.0
-        if status != _OK:
-            raise missing(_place(url), _SAID.get(status, f"GitHub answers {status}"))
+            return None, backoff, False
+        if status in _WITHOUT_BODY:
+            return _Answer(status, found, None), 0.0, True
         try:
-            return _Answer(status, found, json.loads(text)), 0.0
+            return _Answer(status, found, json.loads(text)), 0.0, True
         except ValueError:
-            return None, backoff
+            return (None, backoff, False) if status in _WRITTEN else (_Answer(status, found, None), 0.0, True)
 
     def _told_to_wait(self, headers: Mapping[str, str], text: str, attempt: int) -> float | None:
         """Find out whether a refusal is about how often we ask, and for how long to wait; None if it is not."""
@@ -211,6 +277,20 @@ _SAID: Final = {
     404: "there is none, or the token may not read it",
     410: "it is gone",
 }
+
+_NOT_WRITTEN: Final = {
+    401: "GitHub does not know the token",
+    403: "the token may not write it",
+    404: "it is not there, or the token may not write it",
+    410: "it is gone, or switched off in this repository",
+}
+
+
+def _words(told: Mapping[str, Json]) -> str:
+    """Give what GitHub says of a request that it does not process."""
+    errors = told.get("errors")
+    more = [entry.get("message") for entry in errors if isinstance(entry, dict)] if isinstance(errors, list) else []
+    return "; ".join(word for word in (told.get("message"), *more) if isinstance(word, str))[:500].rstrip(".")
 
 
 def missing(place: str, why: str) -> ForgeError:
