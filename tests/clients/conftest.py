@@ -62,7 +62,7 @@ def serving(path: Path, bucketing: str) -> Iterator[Served]:
     relay = Relay(client, poll=3600, clock=lambda: world.clock().timestamp())
     with client, SyncServer(port=0) as sync, serve(relay, port=0) as server:
         sync.start(relay)
-        assert relay.wait_until_ready(20)
+        assert relay.wait_until_ready(60)
         yield Served(world, client, relay, Addresses(server.url, sync.address))
 
 

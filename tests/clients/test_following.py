@@ -48,7 +48,7 @@ def test_who_asks_each_time_needs_to_hear_nothing(own: Served, kind: str, reques
     with connected(kind, own.at, request) as client:
         assert value(client) is False
         given_to_globex(own)
-        eventually(lambda: value(client) is True, 20)
+        eventually(lambda: value(client) is True)
 
 
 @pytest.mark.parametrize("kind", ["python-flagd", "node-flagd"])
@@ -82,4 +82,4 @@ def test_who_syncs_comes_back_after_the_relay_was_away(own: Served, kind: str, r
         assert value(client) is False
         with SyncServer(port=at.port) as second:
             second.start(own.relay)
-            eventually(lambda: value(client) is True, 20)
+            eventually(lambda: value(client) is True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from flagseal.model.document import Document
 
 CRDS = Path(__file__).resolve().parents[2] / "operator" / "crds"
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 @dataclass

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 
 FLAGSEAL = Path(sys.executable).with_name("flagseal")
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 120.0
 """How long anything may take before a journey is called stuck; not a claim about speed."""
 
 

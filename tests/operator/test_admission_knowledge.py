@@ -39,7 +39,7 @@ class Slow:
     def get(self, name: str) -> Stored | None:
         """Read, once that is allowed."""
         self.asked += name == "metadata/timestamp.json"
-        assert self.let_go.wait(20)
+        assert self.let_go.wait(90)
         return self._store.get(name)
 
     def list(self, prefix: str) -> Iterator[str]:
@@ -106,7 +106,7 @@ def test_what_cannot_be_read_is_not_known(company: World, caplog: pytest.LogCapt
 def test_a_glance_has_it_read_for_the_next(company: World) -> None:
     """A courtesy waits for nothing."""
     knowledge = Knowledge(company.directory, company.root, lambda: None)
-    end = time.monotonic() + 20
+    end = time.monotonic() + 90
     while knowledge.peek() is None:
         assert time.monotonic() < end
         time.sleep(0.02)

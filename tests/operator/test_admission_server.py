@@ -41,7 +41,7 @@ def company(tmp_path: Path) -> World:
 
 def until(holds: Any) -> None:  # noqa: ANN401 (anything that can be called)
     """Wait until something holds."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 90
     while not holds():
         assert time.monotonic() < end, "it did not come to that"
         time.sleep(0.05)

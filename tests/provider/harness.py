@@ -29,7 +29,7 @@ GLOBEX = EvaluationContext("u1", {"org": "globex"})
 OUR_THREADS = "flagseal-"
 
 
-def eventually(holds: Callable[[], object], seconds: float = 10.0) -> None:
+def eventually(holds: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait until something holds."""
     deadline = time.monotonic() + seconds
     while not holds():
@@ -87,7 +87,7 @@ def relaying(world: World, name: str = "relay", **options: Any) -> Iterator[tupl
     with world.client(name) as client:
         relay = Relay(client, files=world.directory, poll=3600, clock=lambda: world.clock().timestamp(), **options)
         with serve(relay, port=0) as server:
-            assert relay.wait_until_ready(10)
+            assert relay.wait_until_ready(60)
             yield relay, f"{server.url}/tuf/"
 
 

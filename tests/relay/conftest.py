@@ -40,9 +40,9 @@ class Asked:
 def asking(source: MemorySource) -> Iterator[Asked]:
     """Run a relay until the test is over."""
     relay = make_relay(source)
-    with serve(relay, port=0) as server, httpx.Client(base_url=server.url, timeout=10) as client:
+    with serve(relay, port=0) as server, httpx.Client(base_url=server.url, timeout=60) as client:
         if source.coming is not None:
-            assert relay.wait_until_ready(5)
+            assert relay.wait_until_ready(60)
         yield Asked(relay, source, server, client)
 
 

@@ -40,7 +40,7 @@ def answering(world: World, source: FlagSource) -> Iterator[str]:
     relay = Relay(AnonymousSource(source), files=None, poll=0.05, clock=lambda: world.clock().timestamp())
     with Server(relay, listen(port=0), to_anybody=True) as server:
         server.start()
-        assert relay.wait_until_ready(10)
+        assert relay.wait_until_ready(60)
         yield server.url
 
 

@@ -87,7 +87,7 @@ def test_the_tag_folds_in_the_configuration(own: Asked) -> None:
     tag = own.bulk().headers["etag"]
     own.source.coming = view({**FLAGS, "static": {**FLAGS["static"], "defaultVariant": "off"}}, version=2)
     own.relay.notify()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while (answer := own.bulk(if_none_match=tag)).status_code == 304 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert answer.status_code == 200
@@ -100,7 +100,7 @@ def test_the_tag_changes_with_the_snapshot_though_no_answer_does(own: Asked) -> 
     tag = own.bulk().headers["etag"]
     own.source.coming = view(version=2)
     own.relay.notify()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while (answer := own.bulk()).json()["metadata"]["version"] == 1 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert answer.headers["etag"] != tag
@@ -108,7 +108,7 @@ def test_the_tag_changes_with_the_snapshot_though_no_answer_does(own: Asked) -> 
 
 def test_a_rule_that_only_time_switches_changes_the_tag(own: Asked) -> None:
     """Same snapshot, same context, another answer: 304 would keep a customer past the contract's end."""
-    switch = int(time.time()) + 2
+    switch = int(time.time()) + 5
     timed = {
         "state": "ENABLED",
         "variants": {"on": True, "off": False},
@@ -117,7 +117,7 @@ def test_a_rule_that_only_time_switches_changes_the_tag(own: Asked) -> None:
     }
     own.source.coming = view({"timed": timed}, version=2)
     own.relay.notify()
-    deadline = time.monotonic() + 1.5
+    deadline = time.monotonic() + 4
     while (first := own.bulk()).json()["metadata"]["version"] != 2 and time.monotonic() < deadline:
         time.sleep(0.01)
     assert first.json()["flags"][0]["variant"] == "on"

@@ -63,7 +63,7 @@ def world(tmp_path: Path) -> World:
 def test_an_approved_change_changes_the_answer(world: World) -> None:
     """Accepted, published, noticed, verified, answered."""
     with relaying(world, world.client()) as running:
-        assert running.relay.wait_until_ready(10)
+        assert running.relay.wait_until_ready(60)
         assert (running.variant("new-checkout"), running.variant("new-checkout", GLOBEX)) == ("on", "off")
         with listening(running.url) as listener:
             first = listener.data()["version"]
@@ -96,9 +96,9 @@ def test_a_store_that_goes_back_changes_no_answer(world: World) -> None:
 def test_a_relay_behind_a_relay_verifies_for_itself(world: World, tmp_path: Path) -> None:
     """It is given the inner one's files and its own pinned root, and no credentials of the store."""
     with relaying(world, world.client("inner")) as inner:
-        assert inner.relay.wait_until_ready(10)
+        assert inner.relay.wait_until_ready(60)
         with relaying(world, world.client("edge", f"{inner.url}/tuf/")) as edge:
-            assert edge.relay.wait_until_ready(10)
+            assert edge.relay.wait_until_ready(60)
             assert edge.variant("new-checkout") == "on"
             world.change(flag("pay-later", on_for=["acme"]))
             edge.relay.notify()
@@ -123,7 +123,7 @@ def forge(store: DirectoryStore, aside: Path) -> None:
 def test_a_relay_that_is_cut_off_says_so_and_keeps_answering(world: World) -> None:
     """Until a tier's limit, past which policy wants the safe variant and its reason; and it comes back."""
     with relaying(world, world.client()) as running:
-        assert running.relay.wait_until_ready(10)
+        assert running.relay.wait_until_ready(60)
         assert running.variant("instant-refund") == "on"
         world.clock.advance(minutes=12)
         running.relay.notify()
@@ -147,8 +147,8 @@ def test_a_relay_that_is_cut_off_says_so_and_keeps_answering(world: World) -> No
 def test_a_relay_starts_without_its_store(world: World, tmp_path: Path) -> None:
     """From what its client verified before."""
     with relaying(world, world.client()) as running:
-        assert running.relay.wait_until_ready(10)
+        assert running.relay.wait_until_ready(60)
     with relaying(world, world.client(source=DirectoryStore(tmp_path / "away"))) as running:
-        assert running.relay.wait_until_ready(10)
+        assert running.relay.wait_until_ready(60)
         assert running.variant("new-checkout") == "on"
         eventually(lambda: running.relay.refusal is not None)

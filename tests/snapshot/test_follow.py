@@ -94,7 +94,7 @@ def test_news_of_a_relay_come_at_once_and_once() -> None:
     relay = make_relay(source, poll=3600)
     news: list[int] = []
     with serve(relay, port=0) as server:
-        assert relay.wait_until_ready(5)
+        assert relay.wait_until_ready(60)
         follower = Follower(events_beside(f"{server.url}/tuf/"), lambda: news.append(1))
         follower.start()
         try:
@@ -106,9 +106,8 @@ def test_news_of_a_relay_come_at_once_and_once() -> None:
             time.sleep(0.2)
             assert len(news) == 2
         finally:
-            began = time.monotonic()
             follower.stop()
-        assert time.monotonic() - began < 4
+        assert not follower._thread.is_alive(), "a read that waits for the next event is woken up"
         assert not follower.connected
 
 
@@ -117,10 +116,10 @@ def test_a_relay_that_follows_another_does_not_wait_for_its_poll() -> None:
     inner_source, edge_source = MemorySource(view()), MemorySource(view())
     inner = make_relay(inner_source, poll=3600)
     with serve(inner, port=0) as inner_server:
-        assert inner.wait_until_ready(5)
+        assert inner.wait_until_ready(60)
         edge = Relay(edge_source, poll=3600, upstream=f"{inner_server.url}/events")
         with serve(edge, port=0):
-            assert edge.wait_until_ready(5)
+            assert edge.wait_until_ready(60)
             eventually(lambda: len(inner.hub) == 1)
             inner_source.coming = edge_source.coming = view(version=2)
             inner.notify()

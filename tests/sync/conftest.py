@@ -98,7 +98,7 @@ def asking(source: MemorySource, *, limit: int = 256, patience: float = 10.0) ->
     relay = make_relay(source)
     with serve(relay, port=0), syncing(relay, source, limit=limit, patience=patience) as asked:
         if source.coming is not None:
-            assert relay.wait_until_ready(10)
+            assert relay.wait_until_ready(60)
         yield asked
 
 

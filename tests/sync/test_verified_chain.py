@@ -33,7 +33,7 @@ def test_an_approved_change_reaches_the_streams(world: World) -> None:
     """Accepted, published, noticed, verified, sent: the bytes signed, with the statement that approved them."""
     client = world.client()
     with relaying(world, client) as running, syncing(running.relay) as asked:
-        assert running.relay.wait_until_ready(10)
+        assert running.relay.wait_until_ready(60)
         stream, everything = asked.stream("flagSetId=payments"), asked.stream()
         assert FlagSet.load(stream.text()).evaluate("new-checkout", GLOBEX).variant == "off"
         everything.text()
@@ -55,7 +55,7 @@ def test_a_change_that_nobody_approved_reaches_no_stream(world: World) -> None:
     timestamp = world.directory.path / "metadata" / "timestamp.json"
     before = timestamp.read_bytes()
     with relaying(world, world.client()) as running, syncing(running.relay) as asked:
-        assert running.relay.wait_until_ready(10)
+        assert running.relay.wait_until_ready(60)
         stream = asked.stream("payments")
         stream.text()
         world.change(flag("pay-later", on_for=["acme"]))
@@ -74,7 +74,7 @@ def test_a_change_that_nobody_approved_reaches_no_stream(world: World) -> None:
 def test_what_policy_says_of_old_snapshots_reaches_a_stream(world: World) -> None:
     """The publisher is away: flags say so, and past its tier's limit one serves its safe variant; and it comes back."""
     with relaying(world, world.client()) as running, syncing(running.relay) as asked:
-        assert running.relay.wait_until_ready(10)
+        assert running.relay.wait_until_ready(60)
         stream = asked.stream("payments")
         published = stream.text()
         world.clock.advance(minutes=12)
