@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from flagseal.model.errors import ApprovalError, FlagsealError, ForgeError
 from flagseal_validators.attestor import Saved, sign
+from flagseal_validators.attestor.attesting import signed
 from flagseal_validators.forge.facts import Facts
 from tests.forge.world import CODEOWNERS, company, run
-from tests.history.company import edited, flag
+from tests.history.company import approval_policy, edited, flag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -337,6 +338,43 @@ def flag_text() -> str:
     return text_of(
         edited(flag(), environments={"staging": {"default": "enabled"}, "production": {"default": "enabled"}})
     )
+
+
+# 4. Whoever merged, where the row says so
+
+
+def without_the_merger() -> dict[str, Any]:
+    """Give rows by which whoever merged a sensitive change is not counted."""
+    rows = approval_policy()
+    rows["tiers"]["sensitive"]["production"]["widen"]["merger"] = "not-counted"
+    return rows
+
+
+@pytest.mark.parametrize(("by", "counted"), [("dora", False), ("carol", True)])
+def test_4_whoever_merged_is_not_counted_where_the_row_says_so(tmp_path: Path, by: str, *, counted: bool) -> None:
+    """Dora approves as release manager and merges it herself; or carol merges it."""
+    with company(tmp_path, approvals=without_the_merger()) as world:
+        pull = world.propose(OTHER)
+        world.approve(pull, "alice", "dora")
+        world.merge(pull, by=by)
+        if counted:
+            assert world.accept().sequence == 1
+        else:
+            assert "release-manager" in world.failed()["approvals"]
+            # An operator finds the same, whatever the attestor's own verdict.
+            found = world.attest()
+            world.local.add_note(found.commit, signed(found.proposal.statement, world.signer).to_line())
+            assert world.poll().sequence == 0
+
+
+def test_4_a_queue_does_not_say_who_merged(tmp_path: Path) -> None:
+    """A row that asks is refused; others are not."""
+    with company(tmp_path, approvals=without_the_merger()) as world:
+        pull = world.propose(OTHER)
+        world.approve(pull, "alice", "dora")
+        world.github.wait(minutes=1)
+        world.repo.queue([pull], world.user("carol"))
+        assert set(world.failed()) == {"merger"}
 
 
 # 6. Owners, by the CODEOWNERS of the base

@@ -146,6 +146,15 @@ class Statement:
             return ()
         return tuple(_forge_approval(entry, place) for place, entry in enumerate(approvals))
 
+    def forge_mergers(self) -> tuple[str, ...] | None:
+        """Name the people who merged it by the lower block; None where it does not say, nobody without one."""
+        if self.forge is None:
+            return ()
+        match self.forge.get("request"):
+            case {"mergers": list(people)} if all(isinstance(person, str) for person in people):
+                return tuple(str(person) for person in people)
+        return None
+
     @staticmethod
     def parse(payload: bytes) -> Statement:
         """Read a payload.

@@ -157,6 +157,7 @@ def facts_about(
         pending_until={name: max(entry.effective_from for entry in some) for name, some in linked.items() if some},
         accepted_at=head.accepted_at,
         head=head.manifest.digest,
+        mergers=statement.forge_mergers(),
     )
     return facts, change
 
@@ -279,6 +280,7 @@ _CODES = {
     "self-approval": "SelfApproval",
     "approvals": "RoleMissing",
     "evidence": "EvidenceMissing",
+    "merger": "MergerUnknown",
     "ticket": "TicketMissing",
     "window": "OutsideWindow",
     "schedule": "OutsideWindow",

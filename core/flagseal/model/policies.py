@@ -109,6 +109,7 @@ class PolicyRow:
         after: Environments in which the same change must already be in force.
         window: Name of a window of the calendar in which the change may take effect.
         max_step: Largest growth, in points of 100, of the share that can leave the safe variant.
+        merger_counts: Whether whoever merged the request in the forge counts among its approvers.
     """
 
     place: str
@@ -118,6 +119,7 @@ class PolicyRow:
     ticket_required: bool = False
     window: str | None = None
     max_step: int | None = None
+    merger_counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

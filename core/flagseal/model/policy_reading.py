@@ -152,4 +152,5 @@ def _row(place: str, row: Mapping[str, Any]) -> PolicyRow:
         ticket_required=row.get("ticket") == "required",
         window=row.get("window"),
         max_step=row.get("maxStep"),
+        merger_counts=row.get("merger") != "not-counted",
     )

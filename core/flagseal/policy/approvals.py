@@ -10,7 +10,7 @@ from flagseal.policy.decision import Check, Missing
 from flagseal.policy.matching import fill, missing, slots_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from flagseal.model.policies import Organisation, PolicyRow
     from flagseal.policy.facts import Approval, EvidenceKind, Facts
@@ -53,6 +53,8 @@ def approval_checks(
     """Judge roles, self-approval, evidence and ticket of one row."""
     slots, where = asked.slots, asked.environment
     counted, own = _apart(facts)
+    mergers = frozenset() if asked.row.merger_counts else frozenset(facts.mergers or ())
+    counted = [approval for approval in counted if approval.person not in mergers]
     fillings = {proof: _fill(slots, counted, proof, organisation, facts) for proof in _PROOFS[asked.row.evidence]}
     left = tuple(
         entry
@@ -62,7 +64,7 @@ def approval_checks(
             filling,
             organisation,
             now=facts.clock,
-            excluded=facts.contributors,
+            excluded=mergers.union(facts.contributors),
             environment=where,
             evidence=proof,
         )
@@ -72,6 +74,7 @@ def approval_checks(
         _self_approval(where, slots, counted, own, organisation, facts),
         _evidence(asked, slots, counted, fillings, organisation, facts),
         _ticket(asked, facts),
+        *_merger(asked, facts),
     )
     return checks, left
 
@@ -200,6 +203,24 @@ def _ticket(asked: Asked, facts: Facts) -> Check:
         reason=f"{asked.row.place} requires a ticket, and the change names none",
         remedy="Add the trailer `Ticket: …` to the commit's message.",
     )
+
+
+def _merger(asked: Asked, facts: Facts) -> Iterator[Check]:
+    """Say who is not counted for merging it, where the row says so."""
+    if asked.row.merger_counts:
+        return
+    if facts.mergers is None:
+        yield Check(
+            "merger",
+            asked.environment,
+            passed=False,
+            reason=f"{asked.row.place} does not count whoever merged it, and who that was is not known",
+            remedy="Have a person merge it whose account policies/organisation.yaml lists.",
+        )
+        return
+    who = " and ".join(sorted(set(facts.mergers)))
+    reason = f"{who} merged it, and is not counted" if who else "nobody merged it in a forge"
+    yield Check("merger", asked.environment, passed=True, reason=reason)
 
 
 def _name(slot: Slot) -> str:

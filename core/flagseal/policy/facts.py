@@ -57,6 +57,8 @@ class Facts:
         head: Digest of the head's manifest, where it is known already; it names ``accepted`` in the facts' digest.
         pending_until: By environment, the earliest instant at which this may take effect there because something
             pending, with which it shares a subject or a dependency, takes effect only then.
+        mergers: Who merged it in the forge, by the attestor's word; None where that is not known. Nobody where no
+            attestor speaks: then a merge is a commit like any other, and whoever signed it contributed.
     """
 
     accepted: Mapping[str, Document]
@@ -70,6 +72,7 @@ class Facts:
     pending_until: Mapping[str, datetime] = field(default_factory=dict)
     accepted_at: datetime | None = None
     head: str | None = None
+    mergers: tuple[str, ...] | None = ()
 
     def __post_init__(self) -> None:
         _require_aware(self.now, "now")
@@ -100,8 +103,13 @@ class Facts:
                 "pendingUntil": {name: rfc3339(instant) for name, instant in self.pending_until.items()},
                 "subjects": sorted(self.subjects),
                 "ticket": self.ticket,
+                # Named only where there is anything to name: what was decided before keeps its digest.
+                **({"mergers": self._mergers()} if self.mergers != () else {}),
             }
         )
+
+    def _mergers(self) -> list[Json] | None:
+        return None if self.mergers is None else [*sorted(set(self.mergers))]
 
     def _differences(self, documents: Mapping[str, Document]) -> dict[str, str | None]:
         """Give the digest of each document that is not the accepted one; None where there is none."""

@@ -27,7 +27,7 @@ from flagseal.policy.facts import Approval as PolicyApproval
 from flagseal.policy.facts import rfc3339
 from flagseal.policy.membership import members
 from flagseal.repository.changes import changed_paths, file_at
-from flagseal_validators.attestor.checks import Case, Ownership, judge
+from flagseal_validators.attestor.checks import Case, Ownership, judge, mergers
 from flagseal_validators.attestor.gate import gate
 from flagseal_validators.attestor.landing import landings
 from flagseal_validators.attestor.people import Approval, accounts_of
@@ -144,11 +144,12 @@ def attest(
     # Whose key signed a commit contributed, too, wherever that commit came from: as everybody else will find.
     signed_by = signers(net.commits, head.policies.organisation)
     contributors = {person for case in cases for person in case.hands.people} | signed_by
-    approvals = _common([case for case in cases if _governs(case)] or cases)
+    governing = [case for case in cases if _governs(case)] or cases
+    approvals, merged_by = _common(governing), mergers(governing)
     proposal = net.propose(head, trust, contributors)
-    decision = _decided(head, proposal, approvals, clock, _FORGE)
-    sufficient = _decided(head, proposal, approvals, clock, _BOTH)
-    lower = _lower_block(head, cases, approvals, decision)
+    decision = _decided(head, proposal, approvals, merged_by, clock, _FORGE)
+    sufficient = _decided(head, proposal, approvals, merged_by, clock, _BOTH)
+    lower = _lower_block(head, cases, approvals, merged_by, decision)
     statement = replace(proposal.statement, forge=lower)
     return Attestation(
         net.commit.id, found, tuple(checks), decision, sufficient, replace(proposal, statement=statement)
@@ -227,16 +228,21 @@ def _decided(
     head: Head,
     proposal: Proposal,
     approvals: Sequence[Approval],
+    merged_by: tuple[str, ...] | None,
     clock: datetime,
     evidence: frozenset[EvidenceKind],
 ) -> Decision:
     counted = tuple(PolicyApproval(it.person, evidence, it.at) for it in approvals)
     facts, _ = facts_about(head, proposal.statement, proposal.documents, counted, clock)
-    return decide(facts, head.policies)
+    return decide(replace(facts, mergers=merged_by), head.policies)
 
 
 def _lower_block(
-    head: Head, cases: Sequence[Case], approvals: Sequence[Approval], decision: Decision
+    head: Head,
+    cases: Sequence[Case],
+    approvals: Sequence[Approval],
+    merged_by: tuple[str, ...] | None,
+    decision: Decision,
 ) -> Mapping[str, Json]:
     """Write what the forge knew (approval.md, The statement)."""
     if not cases:
@@ -251,6 +257,7 @@ def _lower_block(
             "author": _account(request.author, people),
             "mergedAt": rfc3339(request.merged_at),
             "mergedBy": _account(request.merged_by, people),
+            "mergers": None if merged_by is None else list(merged_by),
             "method": last.landing.method,
             "facts": [case.facts.digest for case in cases],
         },

@@ -31,6 +31,7 @@ from flagseal.repository.changes import is_guarded
 from flagseal_validators.attestor.people import Given, Hands, accounts_of, given, hands
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from flagseal.approval.trust import Trust
@@ -113,6 +114,18 @@ def judge(case: Case) -> tuple[Check, ...]:
         required_checks(case),
         protection(case),
     )
+
+
+def mergers(cases: Iterable[Case]) -> tuple[str, ...] | None:
+    """Name the people who merged requests; None where one was merged by nobody known, as by a queue."""
+    found = set()
+    for case in cases:
+        account = case.facts.request.merged_by
+        person = accounts_of(case.organisation).get(account.id) if account is not None and account.human else None
+        if person is None:
+            return None
+        found.add(person)
+    return tuple(sorted(found))
 
 
 def landed(case: Case) -> Check:
@@ -277,6 +290,7 @@ def guarded(case: Case) -> tuple[Check, ...]:
         approvals=tuple(PolicyApproval(it.person, both, it.at) for it in case.given.approvals),  # type: ignore[arg-type]
         now=case.now,
         ticket="asked for by the decision",
+        mergers=mergers([case]),
     )
     checks, _ = approval_checks(Asked(row, (), production, None), facts, case.organisation)
     failed = [check for check in checks if not check.passed]

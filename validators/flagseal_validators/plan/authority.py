@@ -250,6 +250,8 @@ def _parts(row: PolicyRow) -> dict[str, str]:
         parts["(after)"] = f"after {', '.join(row.after)}"
     if row.ticket_required:
         parts["(ticket)"] = "a ticket"
+    if not row.merger_counts:
+        parts["(merger)"] = "nobody who merged it"
     if row.window is not None:
         parts["(window)"] = f"the window {row.window}"
     if row.max_step is not None:

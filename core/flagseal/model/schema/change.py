@@ -58,6 +58,7 @@ _PROOF: dict[str, JsonSchema] = {
     ),
     "evidence": word("Which proof counts: the forge's facts, the reviewers' own keys, either, or both.", EVIDENCE),
     "ticket": word("Whether the change must carry the trailer `Ticket:`.", ("required",)),
+    "merger": word("That whoever merged the request is not counted among its approvers.", ("not-counted",)),
 }
 
 _TIMING: dict[str, JsonSchema] = {
