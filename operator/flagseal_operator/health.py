@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Final
@@ -13,7 +12,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from flagseal.model.errors import UsageError
+from flagseal_operator.listening import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -40,7 +39,7 @@ class Health:
     gauges: Mapping[str, tuple[str, float]]
 
 
-class HealthServer:
+class HealthServer(Listener):
     """Answer ``/healthz``, ``/readyz`` and ``/metrics``.
 
     Args:
@@ -73,25 +72,16 @@ class HealthServer:
             def log_message(self, *_: object) -> None:
                 """Probes come every few seconds: they are not worth a line each."""
 
-        try:
-            self._server = ThreadingHTTPServer((host, port), Handler)
-        except (OSError, OverflowError) as error:
-            raise UsageError(
-                f"Health cannot be told on {host}:{port}: {error}", code="CannotListen", remedy="Choose another port."
-            ) from None
-        self._server.daemon_threads = True
-        self.port = int(self._server.server_address[1])
-        self._thread = threading.Thread(target=self._server.serve_forever, name="flagseal-health", daemon=True)
+        super().__init__(
+            lambda: _Server((host, port), Handler),
+            name="flagseal-health",
+            trouble=f"Health cannot be told on {host}:{port}",
+            remedy="Choose another port.",
+        )
 
-    def start(self) -> None:
-        """Start answering."""
-        self._thread.start()
 
-    def stop(self) -> None:
-        """Stop answering."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-        self._server.server_close()
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
 
 
 class _Collector(Collector):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _LOOPBACK_HOST: Final = re.compile(rb"(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
 _LOOPBACK_ORIGIN: Final = re.compile(rb"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?", re.IGNORECASE)
 _REMEMBERED: Final = 64
+_TWO_HOSTS: Final = "The request names two hosts."
+"""Two that differ are a way to show one to a proxy and another to us."""
 
 
 class OpenGuard:
@@ -31,14 +33,11 @@ class OpenGuard:
         Args:
             headers: As ASGI gives them, names in lower case.
         """
-        host: bytes | None = None
-        for name, value in headers:
-            if name == b"host":
-                if host is not None and host != value:
-                    return "The request names two hosts."
-                host = value
-            elif name == b"origin":
-                return "The request comes from a web page. This relay answers programs: let the page's own server ask."
+        hosts, origins = _named(headers)
+        if len(hosts) > 1:
+            return _TWO_HOSTS
+        if origins:
+            return "The request comes from a web page. This relay answers programs: let the page's own server ask."
         return None
 
 
@@ -54,17 +53,12 @@ class LoopbackGuard:
         Args:
             headers: As ASGI gives them, names in lower case.
         """
-        host: bytes | None = None
-        for name, value in headers:
-            if name == b"host":
-                # Two that differ are a way to show one to a proxy and another to us.
-                if host is not None and host != value:
-                    return "The request names two hosts."
-                host = value
-            elif name == b"origin" and _LOOPBACK_ORIGIN.fullmatch(value) is None:
-                return (
-                    "The request comes from a web page of another origin. This relay answers programs of this machine."
-                )
+        hosts, origins = _named(headers)
+        if len(hosts) > 1:
+            return _TWO_HOSTS
+        if any(_LOOPBACK_ORIGIN.fullmatch(origin) is None for origin in origins):
+            return "The request comes from a web page of another origin. This relay answers programs of this machine."
+        host = next(iter(hosts), None)
         if host is None:
             return "The request names no host. Send a Host header: localhost, 127.0.0.1 or [::1]."
         if host not in self._known:
@@ -76,3 +70,15 @@ class LoopbackGuard:
             if len(self._known) < _REMEMBERED:
                 self._known.add(host)
         return None
+
+
+def _named(headers: Iterable[tuple[bytes, bytes]]) -> tuple[set[bytes], list[bytes]]:
+    """Give the hosts and the origins that a request names."""
+    hosts: set[bytes] = set()
+    origins: list[bytes] = []
+    for name, value in headers:
+        if name == b"host":
+            hosts.add(value)
+        elif name == b"origin":
+            origins.append(value)
+    return hosts, origins

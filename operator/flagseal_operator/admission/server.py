@@ -16,7 +16,7 @@ from collections import OrderedDict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 
-from flagseal.model.errors import UsageError
+from flagseal_operator.listening import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ _DRAIN_SECONDS: Final = 0.2
 _MOST_DRAINED: Final = 32
 
 
-class WebhookServer:
+class WebhookServer(Listener):
     """Answer reviews.
 
     Args:
@@ -65,26 +65,12 @@ class WebhookServer:
         certificates: Certificates,
         answer: Callable[[str, bytes], tuple[int, Mapping[str, Any]]],
     ) -> None:
-        try:
-            self._server = _Server((host, port), certificates, answer)
-        except (OSError, OverflowError) as error:
-            raise UsageError(
-                f"Webhooks cannot be served on {host}:{port}: {error}",
-                code="CannotListen",
-                remedy="Choose another port: --webhook-port.",
-            ) from None
-        self.port = int(self._server.server_address[1])
-        self._thread = threading.Thread(target=self._server.serve_forever, name="flagseal-webhooks", daemon=True)
-
-    def start(self) -> None:
-        """Start answering."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop answering."""
-        if self._thread.is_alive():
-            self._server.shutdown()
-        self._server.server_close()
+        super().__init__(
+            lambda: _Server((host, port), certificates, answer),
+            name="flagseal-webhooks",
+            trouble=f"Webhooks cannot be served on {host}:{port}",
+            remedy="Choose another port: --webhook-port.",
+        )
 
 
 class _Server(ThreadingHTTPServer):

@@ -58,6 +58,24 @@ def read_bodies(data: bytes, *, file: str) -> Iterator[Json]:
         yield reading.value
 
 
+def read_body(data: bytes, *, file: str, remedy: str) -> Json:
+    """Read the one document of a file.
+
+    Args:
+        data: The file.
+        file: What errors call it; as for :func:`read_bodies`.
+        remedy: What to do if there is not exactly one.
+
+    Raises:
+        UsageError: ``NotImportable``: there is none, or several, or as :func:`read_bodies`.
+        InvalidDocuments: It is YAML that parsers read differently.
+    """
+    bodies = list(read_bodies(data, file=file))
+    if len(bodies) != 1:
+        refuse(file, f"one document is expected, and there are {len(bodies)}", remedy)
+    return bodies[0]
+
+
 def refuse(file: str, problem: str, remedy: str) -> NoReturn:
     """Refuse a file.
 

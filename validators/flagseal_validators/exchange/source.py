@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from flagseal_validators.exchange.files import read_bodies, refuse
+from flagseal_validators.exchange.files import read_bodies, read_body, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 OPERATOR_API: Final = "core.openfeature.dev/v1beta1"
 FEATURE_FLAG: Final = "FeatureFlag"
+_REMEDY: Final = "Name a flagd flag document."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,7 @@ def read_flagd(data: bytes, *, file: str) -> FlagSource:
         UsageError: It is no flagd document.
         InvalidDocuments: It is YAML that parsers read differently.
     """
-    bodies = list(read_bodies(data, file=file))
-    if len(bodies) != 1:
-        _refuse(file, f"one document is expected, and there are {len(bodies)}")
-    return _source(bodies[0], file, None)
+    return _source(read_body(data, file=file, remedy=_REMEDY), file, None)
 
 
 def read_operator(data: bytes, *, file: str) -> tuple[FlagSource, ...]:
@@ -112,5 +110,5 @@ def _mapping(value: object, file: str, what: str) -> dict[str, Json]:
     return value
 
 
-def _refuse(file: str, problem: str, remedy: str = "Name a flagd flag document.") -> NoReturn:
+def _refuse(file: str, problem: str, remedy: str = _REMEDY) -> NoReturn:
     refuse(file, problem, remedy)

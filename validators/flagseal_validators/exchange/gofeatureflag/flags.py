@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from flagseal.model.condition import ALWAYS
 from flagseal.model.flag import Ramp, Serve, Split
-from flagseal_validators.exchange.files import read_bodies, refuse
+from flagseal_validators.exchange.files import read_body, refuse
 from flagseal_validators.exchange.gofeatureflag.query import query_condition
 from flagseal_validators.exchange.gofeatureflag.schedule import instant, stages
 from flagseal_validators.exchange.naming import json_type, variant_names
@@ -54,14 +54,12 @@ def read_gofeatureflag(data: bytes, *, file: str) -> NeutralSource:
         UsageError: ``NotImportable``: it is none.
         InvalidDocuments: It is YAML that parsers read differently.
     """
-    bodies = list(read_bodies(data, file=file))
-    if len(bodies) != 1:
-        refuse(file, f"one document is expected, and there are {len(bodies)}", _REMEDY)
+    body = read_body(data, file=file, remedy=_REMEDY)
     try:
-        flags = tuple(_Reading(key).flag(node) for key, node in Node(bodies[0]).entries())
+        flags = tuple(_Reading(key).flag(node) for key, node in Node(body).entries())
     except Misread as error:
         refuse(file, str(error), _REMEDY)
-    return NeutralSource(PRODUCT, file, flags, {}, origin=bodies[0])
+    return NeutralSource(PRODUCT, file, flags, {}, origin=body)
 
 
 @dataclass

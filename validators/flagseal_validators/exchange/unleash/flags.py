@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from flagseal.model.condition import AllOf, Test
 from flagseal.model.flag import Serve, Split
-from flagseal_validators.exchange.files import read_bodies, refuse
+from flagseal_validators.exchange.files import read_body, refuse
 from flagseal_validators.exchange.neutral import (
     ANYWHERE,
     NeutralFlag,
@@ -54,11 +54,9 @@ def read_unleash(data: bytes, *, file: str) -> NeutralSource:
         UsageError: ``NotImportable``: it is none.
         InvalidDocuments: It is YAML that parsers read differently.
     """
-    bodies = list(read_bodies(data, file=file))
-    if len(bodies) != 1:
-        refuse(file, f"one document is expected, and there are {len(bodies)}", REMEDY)
+    body = read_body(data, file=file, remedy=REMEDY)
     try:
-        state = read_state(Node(bodies[0]))
+        state = read_state(Node(body))
     except Misread as error:
         refuse(file, str(error), REMEDY)
     reader = _Reader(state)
