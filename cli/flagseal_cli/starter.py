@@ -127,7 +127,7 @@ _TIER_EXTRAS: Final = {
     "informational": "",
     "operational": "",
     "sensitive": ", after: [staging]",
-    "high-risk": ", after: [staging], ticket: required, window: business-hours, maxStep: 25",
+    "high-risk": ", ticket: required, after: [staging], window: business-hours, maxStep: 25",
 }
 _POLICY_ROWS: Final = """\
   policies:
@@ -207,7 +207,7 @@ def _public_key(path: Path | None) -> tuple[str, str]:
     raise UsageError(
         place,
         code="NoKey",
-        remedy="Name one with --key ~/.ssh/id_ed25519.pub, or set git's user.signingkey.",
+        remedy="Name one with --key ~/.ssh/id_ed25519.pub, or set git's user.signingkey. `ssh-keygen -t ed25519` makes one.",
     )
 
 

@@ -49,6 +49,7 @@ def test_a_fresh_repository_is_clean_and_takes_an_approved_change(
     git(repository, "add", "--all")
     git(repository, "commit", "-m", "Begin")
     assert run(["validate", "--repo", str(repository)]) == 0, capsys.readouterr().out
+    assert run(["fmt", "--check", "--repo", str(repository)]) == 0, capsys.readouterr().out
     assert run(["up", "--repo", str(repository), "--once"]) == 0
 
     flag = repository / "flags" / "example" / "hello-world.yaml"
