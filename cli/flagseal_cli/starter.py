@@ -207,7 +207,10 @@ def _public_key(path: Path | None) -> tuple[str, str]:
     raise UsageError(
         place,
         code="NoKey",
-        remedy="Name one with --key ~/.ssh/id_ed25519.pub, or set git's user.signingkey. `ssh-keygen -t ed25519` makes one.",
+        remedy=(
+            "Name one with --key ~/.ssh/id_ed25519.pub, or set git's user.signingkey. "
+            "`ssh-keygen -t ed25519` makes one."
+        ),
     )
 
 
