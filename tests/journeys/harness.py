@@ -39,12 +39,12 @@ def environment_of(home: Path) -> dict[str, str]:
     }
 
 
-def run(*words: str | Path, cwd: Path, home: Path, stdin: str | None = None) -> Ran:
-    """Run one command to its end."""
+def run(*words: str | Path, cwd: Path, home: Path, stdin: str | None = None, **environment: str) -> Ran:
+    """Run one command to its end, with some variables more."""
     done = subprocess.run(
         [str(word) for word in words],
         cwd=cwd,
-        env=environment_of(home),
+        env=environment_of(home) | environment,
         input=stdin,
         capture_output=True,
         text=True,

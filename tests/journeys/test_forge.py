@@ -1,0 +1,201 @@
+"""From an empty folder to an answer that changed, with GitHub in between, and to a flag that is gone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from flagseal.repository import NOTES_REF
+from flagseal_cli.gitsetup import generate_ssh_key
+from tests.forge.description import Description
+from tests.forge.github import GitHub, Pull, Repository
+from tests.forge.server import TOKEN, Server
+from tests.forge.world import described
+from tests.journeys.harness import FLAGSEAL, Ran, Up, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PEOPLE = {"ann": 101, "ben": 102, "cleo": 103}
+FLAG = "flags/example/hello-world.yaml"
+OFF, ON = "production:\n      default: disabled", "production:\n      default: enabled"
+
+
+@dataclass
+class Company:
+    """Three people, their repository on GitHub, and what each of their machines has."""
+
+    path: Path
+    home: Path
+    github: GitHub
+    repo: Repository
+    server: Server
+
+    @property
+    def clone(self) -> Path:
+        """Give where Ann works."""
+        return self.path / "clone"
+
+    @property
+    def attestor(self) -> Path:
+        """Give what the attestor's job has checked out."""
+        return self.path / "attestor"
+
+    @property
+    def serving(self) -> Path:
+        """Give where ``flagseal up`` runs."""
+        return self.path / "serving"
+
+    def git(self, *words: str, at: Path | None = None) -> str:
+        """Run git as Ann, who signs nothing."""
+        who = ("-c", "user.name=Ann", "-c", "user.email=ann@example.com", "-c", "commit.gpgsign=false")
+        done = run("git", *who, *words, cwd=at or self.clone, home=self.home)
+        assert done.code == 0, done.err
+        return done.out.strip()
+
+    def flagseal(self, *words: str, at: Path | None = None) -> Ran:
+        """Run a command as a job does, with access to GitHub."""
+        access = {"FLAGSEAL_GITHUB_API": self.server.url, "FLAGSEAL_GITHUB_TOKEN": TOKEN}
+        return run(FLAGSEAL, *words, cwd=at or self.clone, home=self.home, **access)
+
+    def propose(self, branch: str, changed: str) -> Pull:
+        """Push the flag's new text on a branch of its own, and open a request."""
+        self.git("fetch", "--quiet", "origin")
+        self.git("checkout", "--quiet", "-B", branch, "origin/main")
+        self.push(branch, changed)
+        self.github.wait(minutes=1)
+        return self.repo.open(self.github.users["ann-gh"], branch, title=branch)
+
+    def push(self, branch: str, changed: str) -> None:
+        """Commit the flag's new text, and push it."""
+        (self.clone / FLAG).write_text(changed)
+        self.git("commit", "--quiet", "-am", branch)
+        self.github.wait(minutes=1)
+        self.repo.push(self.github.users["ann-gh"], self.clone, "HEAD", branch)
+
+    def land(self, pull: Pull, method: str) -> None:
+        """Let Ben and Cleo approve, and merge."""
+        for person in ("ben", "cleo"):
+            self.github.wait(minutes=1)
+            self.repo.review(pull, self.github.users[f"{person}-gh"])
+        self.github.wait(minutes=1)
+        self.repo.merge(pull, self.github.users["cleo-gh"], method)
+
+    def attest(self) -> Ran:
+        """Do what the attestor's job does after a merge."""
+        self.git("fetch", "--quiet", "origin", at=self.attestor)
+        self.git("checkout", "--quiet", "-B", "main", "origin/main", at=self.attestor)
+        key = str(self.path / "attestor.pem")
+        trust = str(self.path / "trust.json")
+        return self.flagseal("attest", "--key", key, "--trust", trust, at=self.attestor)
+
+    def deliver(self) -> None:
+        """Fetch where flags are served: the branch and its notes."""
+        self.git(
+            "fetch",
+            "--quiet",
+            "origin",
+            f"+{NOTES_REF}:{NOTES_REF}",
+            "+refs/heads/main:refs/remotes/origin/main",
+            at=self.serving,
+        )
+        self.git("merge", "--quiet", "--ff-only", "origin/main", at=self.serving)
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Iterator[Company]:
+    """Found it by the commands of docs/github.md; at the end, hold every exchange against GitHub's description."""
+    home, keys = tmp_path / "home", tmp_path / "keys"
+    home.mkdir()
+    github = GitHub(tmp_path / "hub", datetime.now(UTC).replace(microsecond=0) - timedelta(hours=6))
+    acme = github.user("acme", 42, kind="Organization")
+    for name, number in PEOPLE.items():
+        github.user(f"{name}-gh", number, f"{name}@example.com")
+        generate_ssh_key(keys / name, name)
+    repo = github.repository("acme", "flags", 4711)
+    with Server(github) as server:
+        made = Company(tmp_path, home, github, repo, server)
+        begin(made, keys)
+        repo.push(acme, made.clone, "HEAD", "main")
+        repo.protect()
+        github.wait(minutes=5)
+        found(made)
+        yield made
+        described_by = described()
+        if isinstance(described_by, Description):
+            problems = [problem for exchange in server.exchanges for problem in described_by.problems(exchange)]
+            assert not problems, problems
+
+
+def begin(company: Company, keys: Path) -> None:
+    """Write the repository, name its people, and commit it."""
+    asked = ("--person", "ann", "--key", str(keys / "ann.pub"))
+    done = run(FLAGSEAL, "init", company.clone, *asked, cwd=company.path, home=company.home)
+    assert done.code == 0, done.err
+    path = company.clone / "policies/organisation.yaml"
+    organisation = yaml.safe_load(path.read_text())
+    spec = organisation["spec"]
+    for name, number in PEOPLE.items():
+        key = (keys / f"{name}.pub").read_text().strip()
+        spec["people"][name] = {"name": name.title(), "keys": [key], "github": {"login": f"{name}-gh", "id": number}}
+    spec["teams"]["team-example"]["members"] = list(PEOPLE)
+    spec["roles"]["security"] = {"people": ["ben", "cleo"]}
+    path.write_text(yaml.safe_dump(organisation))
+    owners = company.clone / ".github/CODEOWNERS"
+    owners.write_text(owners.read_text().replace("@example/", "@acme/"))
+    company.git("remote", "add", "origin", company.repo.url)
+    company.git("add", "--all")
+    company.git("commit", "--quiet", "-m", "Begin")
+    done = company.flagseal("validate")
+    assert done.code == 0, done.out
+
+
+def found(company: Company) -> None:
+    """Make the attestor's key, pin it, and check out where the attestor works and where flags are served."""
+    key = Ed25519PrivateKey.generate()
+    private = company.path / "attestor.pem"
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    private.chmod(0o600)
+    public = company.path / "attestor.pub"
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    for place in (company.attestor, company.serving):
+        company.git("clone", "--quiet", company.repo.url, str(place), at=company.path)
+    pinned = ("--github", "4711:acme/flags", "--attestor", str(public))
+    done = company.flagseal("trust", "init", "-e", "production", *pinned, at=company.serving)
+    assert done.code == 0, done.err
+    shown = company.flagseal("trust", "show", "--format", "json", at=company.serving)
+    (company.path / "trust.json").write_text(json.dumps(json.loads(shown.out)["trust"]))
+
+
+def test_a_bad_flag_is_told_mended_approved_attested_and_served(company: Company) -> None:
+    """Each way to merge in turn; the relay answers by what was approved and by nothing else."""
+    text = (company.clone / FLAG).read_text()
+    up = Up(company.serving, company.home, company.path / "up.log", ("-e", "production"))
+    up.start()
+    try:
+        assert up.ask("hello-world", targetingKey="u1")["value"] is False
+        pull = company.propose("greet", text.replace(OFF, ON.replace("enabled", "enabeld")))
+        judged = company.flagseal("validate", "--base", "origin/main", "--format", "github")
+        assert judged.code == 1
+        assert f"::error file={FLAG},line=" in judged.out, judged.out
+        company.push("greet", text.replace(OFF, ON))
+        assert company.flagseal("validate", "--base", "origin/main", "--format", "github").code == 0
+        for method, answer in (("merge", True), ("squash", False), ("rebase", True)):
+            if not answer or method == "rebase":
+                pull = company.propose(f"by-{method}", text.replace(OFF, ON) if answer else text)
+            assert company.attest().code == 0
+            company.land(pull, method)
+            done = company.attest()
+            assert done.code == 0, done.out + done.err
+            company.deliver()
+            up.wait_for(answer, "hello-world", targetingKey="u1")
+    finally:
+        up.kill()
