@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from flagseal_validators import gate
-from flagseal_validators.touched import contents_before
+from flagseal_validators.examining import Means, examine
+from flagseal_validators.memory import Memory
+from flagseal_validators.touched import Base
 from tests.gate.company import TODAY, base, document, write
 from tests.repository.gitrepo import GitRepository
 
@@ -33,6 +37,11 @@ def found(root: Path, files: dict[str, str], before: dict[str, str] | None = Non
     earlier = {path: text.encode() for path, text in (before or {}).items()}
     report = gate.validate_paths(write(root, base() | files), today=TODAY, before=earlier)
     return [f"{it.file.rpartition('/')[2]}:{it.line}:{it.column} {it.rule}" for it in report.findings]
+
+
+def day_after(day: str) -> str:
+    """Give the next day."""
+    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
 
 
 def flag(text: str) -> dict[str, str]:
@@ -99,8 +108,99 @@ def test_what_files_held_is_read_from_the_base(tmp_path: Path) -> None:
     repository.git("add", ".")
     repository.git("commit", "--quiet", "--message", "the beginning")
     write(root, {CHECKOUT: "changed"})
-    held = contents_before(root, "HEAD", [CHECKOUT, "flags/payments/new.yaml"])
+    held = Base.of(root, "HEAD").contents([CHECKOUT, "flags/payments/new.yaml"])
     assert held == {CHECKOUT: base()[CHECKOUT].encode()}
+
+
+@pytest.mark.parametrize("object_format", ["sha1", "sha256"])
+def test_what_is_remembered_of_files_tells_what_a_change_touches(tmp_path: Path, object_format: str) -> None:
+    """As reading every file does, whatever git's object ids are."""
+    root = tmp_path / "company"
+    repository = GitRepository.at(root)
+    if object_format != "sha1":
+        shutil.rmtree(root / ".git")
+        repository.git("init", "--quiet", f"--object-format={object_format}")
+    others = {f"flags/payments/{name}.yaml": "x: 1\n" for name in ("same", "edited", "gone", "link", "again")}
+    repository.put({**base(), **others})
+    repository.git("add", ".")
+    repository.git("commit", "--quiet", "--message", "the beginning")
+    repository.put({"flags/payments/edited.yaml": "x: 2\n", "flags/payments/gone.yaml": None, "flags/note": "x"})
+    repository.put({"flags/payments/again.yaml": "x: 1\n", "flags/payments/new.yaml": "x: 1\n"})
+    (root / "flags/payments/link.yaml").unlink()
+    (root / "flags/payments/link.yaml").symlink_to("same.yaml")
+    for _ in range(2):
+        memory = Memory(root / ".flagseal/cache", key=b"ours")
+        examined = examine(root, Means(TODAY), memory)
+        known = {it.path: it.blob for it in examined.files}
+        compared = Base.of(root, "HEAD")
+        touched = compared.touched(examined.listed, known)
+        assert touched == compared.touched(examined.listed, {})
+        assert touched == {f"flags/payments/{name}.yaml" for name in ("edited", "link", "new")} | {"flags/note"}
+
+
+# How long a flag lives
+
+
+@pytest.fixture(name="repository")
+def history(tmp_path: Path) -> GitRepository:
+    """Commit the company in January, a change in May, and a flag of a branch, merged in October."""
+    repository = GitRepository.at(tmp_path / "company").put(dict(base()))
+
+    def commit(day: str) -> None:
+        repository.git("add", "--all")
+        repository.git("commit", "--quiet", "--message", "x", date=f"{day}T12:00:00Z")
+
+    commit("2026-01-10")
+    repository.put({"flags/payments/between.yaml": document("flags/payments/between.yaml", "")})
+    commit("2026-05-01")
+    repository.git("switch", "--quiet", "--create", "feature")
+    repository.put({"flags/payments/late.yaml": document("flags/payments/late.yaml", "")})
+    commit("2026-02-01")
+    repository.git("switch", "--quiet", "main")
+    repository.git("merge", "--quiet", "--no-ff", "--message", "x", "feature", date="2026-10-01T12:00:00Z")
+    return repository
+
+
+def lives(repository: GitRepository, name: str, expires: str) -> list[str]:
+    """Change a flag's expiry, and give what is said of it."""
+    path = f"flags/payments/{name}.yaml"
+    repository.put({path: document(path, f'expires: "{expires}"')})
+    report = gate.validate_paths(repository.path, today=TODAY, base=Base.of(repository.path, "HEAD"))
+    return [it.message for it in report.findings if it.rule == "FS205" and it.file == path]
+
+
+def test_a_life_counts_from_the_day_the_file_came_to_the_branch(repository: GitRepository) -> None:
+    """That of its oldest commit there, or of its merge; for what is new it is today; and each is said once."""
+    for name, first, last in (
+        ("new-checkout", "2026-01-10", "2026-07-09"),
+        ("between", "2026-05-01", "2026-10-28"),
+        ("late", "2026-10-01", "2027-03-30"),
+    ):
+        assert lives(repository, name, last) == []
+        (message,) = lives(repository, name, day_after(last))
+        assert message.endswith(f"this one came on {first}")
+    assert lives(repository, "unheard-of", "2027-05-21") == []
+    (message,) = lives(repository, "new-checkout", "2027-05-22")
+    assert message.endswith("this one would live past 2027-05-21")
+
+
+def test_a_file_that_changed_since_is_as_old_as_it_was(repository: GitRepository) -> None:
+    """Changes of a file, and its going and coming, begin no new life."""
+    path = repository.path / CHECKOUT
+    text = path.read_text()
+    for change in (text.replace("canary", "draft"), None, text):
+        repository.put({CHECKOUT: change})
+        repository.git("add", "--all")
+        repository.git("commit", "--quiet", "--message", "x", date="2026-11-01T12:00:00Z")
+    assert len(lives(repository, "new-checkout", "2027-01-01")) == 1
+
+
+def test_where_history_is_cut_off_it_begins_there(repository: GitRepository, tmp_path: Path) -> None:
+    """A shallow clone knows no more, and the gate says less instead of nothing."""
+    clone = GitRepository(tmp_path / "clone")
+    repository.git("clone", "--quiet", "--depth", "1", repository.path.as_uri(), str(clone.path))
+    assert lives(clone, "new-checkout", "2027-03-30") == []
+    assert len(lives(clone, "new-checkout", "2027-03-31")) == 1
 
 
 # CODEOWNERS

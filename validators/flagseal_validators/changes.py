@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flagseal.model.errors import InvalidPolicies
@@ -22,22 +23,37 @@ if TYPE_CHECKING:
     from flagseal_validators.judged import Judged
 
 
-def look_at_change(root: Path, names: Collection[str], before: Mapping[str, bytes], today: date) -> Iterator[Judged]:
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of files before a change that touches them.
+
+    Attributes:
+        held: What they held, by path.
+        born: The days on which they came to the branch, by path, as far as its history is here.
+    """
+
+    held: Mapping[str, bytes]
+    born: Mapping[str, date]
+
+
+def look_at_change(root: Path, names: Collection[str], past: Past, today: date) -> Iterator[Judged]:
     """Hold the rules that look at what flags were before the change.
 
     Args:
         root: The repository's top folder.
         names: The files that hold documents.
-        before: What files that the change touches held before it, by path.
+        past: What is known of files that the change touches.
         today: The day, UTC.
     """
-    changed = sorted(name for name in names if name in before and name.startswith(f"{FLAGS}/"))
+    changed = sorted(name for name in names if name in past.held and name.startswith(f"{FLAGS}/"))
     if not changed:
         return
     documents = _load({name: read_file(root / name) or b"" for name in changed})
-    earlier = _load({name: before[name] for name in changed})
+    earlier = _load({name: past.held[name] for name in changed})
     known = {document.subject: document for document in earlier}
-    yield from judge_change(Declared(documents, _policies(root, names), today, before=known))
+    sources = {document.subject: document.source.file for document in documents if document.source is not None}
+    born = {subject: past.born[file] for subject, file in sources.items() if file in past.born}
+    yield from judge_change(Declared(documents, _policies(root, names), today, before=known, born=born))
 
 
 def _load(files: Mapping[str, bytes]) -> tuple[Document, ...]:

@@ -28,6 +28,7 @@ class Declared:
         policies: None where there are none, or where they contradict each other: rules that need them stay silent.
         today: The day on which the rules are held, UTC.
         before: What documents were before the change at hand, by subject, as far as it is known.
+        born: The days on which they came to the branch, by subject; None where no change is looked at.
         subjects: Those that rules complain about, if it is not all: what a rule looks up it finds among all.
     """
 
@@ -36,6 +37,7 @@ class Declared:
     today: date
     subjects: tuple[Document, ...] | None = None
     before: Mapping[str, Document] = field(default_factory=dict)
+    born: Mapping[str, date] | None = None
 
     def about(self, subjects: Iterable[Document]) -> Declared:
         """Look at some of the documents only, with all there is behind them.

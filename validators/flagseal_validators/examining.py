@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from flagseal.repository.git import blob_id
 from flagseal.repository.layout import POLICIES
 from flagseal_validators.judged import Judged
 from flagseal_validators.memory import Remembered
@@ -48,11 +49,15 @@ class Examined:
         judged: In no order.
         names: Every file that was read.
         policies: The policies as canonical JSON; none if they contradict each other.
+        listed: Everything that lies there, by path.
+        files: What is known of every file that was read.
     """
 
     judged: tuple[Judged, ...]
     names: tuple[str, ...]
     policies: tuple[bytes, ...]
+    listed: Mapping[str, Listed]
+    files: Sequence[Known]
 
 
 @dataclass(slots=True)
@@ -64,12 +69,14 @@ class Files:
         listed: Everything that lies there, by path.
         names: What holds documents or policy tests, in the order in which documents count.
         misplaced: What is wrong with what lies there besides.
+        listing: Names what lies where.
     """
 
     root: Path
     listed: Mapping[str, Listed]
     names: Sequence[str]
     misplaced: tuple[Finding, ...]
+    listing: bytes
     _data: dict[str, bytes | None] = field(default_factory=dict)
 
     @classmethod
@@ -81,10 +88,11 @@ class Files:
             before: What was found before; where the same things lie in the same places, they mean the same.
         """
         listed = walk(root)
-        if before is not None and before.listing == listing_of(listed):
-            return cls(root, listed, [known.path for known in before.files], before.misplaced)
+        listing = listing_of(listed)
+        if before is not None and before.listing == listing:
+            return cls(root, listed, [known.path for known in before.files], before.misplaced, listing)
         placed, tests, misplaced = arrange(listed)
-        return cls(root, listed, [entry.path for entry in (*placed, *tests)], tuple(misplaced))
+        return cls(root, listed, [entry.path for entry in (*placed, *tests)], tuple(misplaced), listing)
 
     def read(self, name: str) -> bytes | None:
         """Give a file's bytes; None if it is no file, or cannot be read."""
@@ -96,6 +104,11 @@ class Files:
         """Give the SHA-256 of a file's bytes; nothing if it cannot be read."""
         data = self.read(name)
         return b"" if data is None else hashlib.sha256(data).digest()
+
+    def blob(self, name: str) -> bytes:
+        """Give the SHA-1 object id of a file's bytes; nothing if it cannot be read."""
+        data = self.read(name)
+        return b"" if data is None else bytes.fromhex(blob_id(data, like="0" * 40))
 
     def load(self, names: Iterable[str], read: ReadFiles) -> dict[str, Loaded]:
         """Load what can be read, by path."""
@@ -143,7 +156,7 @@ def examine(root: Path, means: Means, memory: Memory | None = None) -> Examined:
 
         found = look_at_all(files, means)
     if memory is not None and (before is None or found is not before.found):
-        memory.keep(Remembered(day, began, listing_of(files.listed), files.misplaced, found))
+        memory.keep(Remembered(day, began, files.listing, files.misplaced, found))
     judged = [*map(Judged, files.misplaced), *found.rest]
     for known in found.files:
         if known.form:
@@ -151,7 +164,7 @@ def examine(root: Path, means: Means, memory: Memory | None = None) -> Examined:
         if known.judged:
             judged += known.judged
     policies = tuple(known.canonical for known in found.files if known.canonical) if found.consistent else ()
-    return Examined(tuple(judged), tuple(files.names), policies)
+    return Examined(tuple(judged), tuple(files.names), policies, files.listed, found.files)
 
 
 def _since(before: Remembered, files: Files, means: Means) -> Found | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from flagseal.repository.reading import ReadFiles
     from flagseal_validators.memory import Memory
+    from flagseal_validators.touched import Base
 
 
 def validate_paths(  # noqa: PLR0913 (each is a choice of its own)
@@ -29,6 +30,7 @@ def validate_paths(  # noqa: PLR0913 (each is a choice of its own)
     touched: Collection[str] | None = None,
     read: ReadFiles | None = None,
     before: Mapping[str, bytes] | None = None,
+    base: Base | None = None,
     memory: Memory | None = None,
     processes: int = 1,
     progress: Callable[[int, int], None] | None = None,
@@ -45,23 +47,31 @@ def validate_paths(  # noqa: PLR0913 (each is a choice of its own)
             On others, what only time brought about is a warning.
         read: How many files are read; by default afresh, as few always are.
         before: What the files that the change touches held before it, by path; None where no change is looked at.
+        base: What the working tree is compared with; then it says both of the above.
         memory: What was found before, for who waits; None looks at everything.
         processes: How many may judge. Call it before there are threads.
         progress: Told how many of how many documents are judged, if it takes long.
 
     Raises:
         UsageError: A path does not exist, or lies elsewhere.
+        RepositoryError: ``ObjectMissing``, ``ObjectCorrupt``, ``GitFailed``: what was before cannot be told.
     """
     wanted = [relative_to(root, path) for path in paths]
-    if touched is None:
+    if touched is None and base is None:
         touched = frozenset(name for name in wanted if (root / name).is_file())
     examined = examine(root, Means(today, read, processes, progress), memory)
     judged = [*examined.judged, *map(Judged, look_at_ownership(root, examined.names, examined.policies))]
+    born: Mapping[str, date] = {}
+    if base is not None:
+        touched = base.touched(examined.listed, {known.path: known.blob for known in examined.files})
+        before = base.contents(touched)
+        born = base.born(before)
     if before:
         # Here and not above: without a change, the rules may not be needed.
-        from flagseal_validators.changes import look_at_change  # noqa: PLC0415
+        from flagseal_validators.changes import Past, look_at_change  # noqa: PLC0415
 
-        judged += look_at_change(root, examined.names, before, today)
+        judged += look_at_change(root, examined.names, Past(before, born), today)
+    touched = touched or frozenset()
     chosen = [it for it in judged if _is_wanted(it.finding.file, wanted)]
     found = sorted(it.at(touched) for it in chosen if it.suppressed is None)
     excused = [Suppressed(it.at(touched), it.suppressed) for it in chosen if it.suppressed is not None]

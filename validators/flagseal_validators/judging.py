@@ -25,9 +25,11 @@ _ELSEWHERE: Final = frozenset({"required", "granted", "grants"})
 
 # Rules that look at each document with what it refers to, those that look at what a change made of it, and rules that
 # look at all documents at once.
-_CHANGE: Final = tuple(rule for rule in RULES.values() if "before" in rule.reads)
+_CHANGE: Final = tuple(rule for rule in RULES.values() if not {"before", "history"}.isdisjoint(rule.reads))
 _EACH: Final = tuple(
-    rule for rule in RULES.values() if rule.check is not None and rule.scope != "repository" and rule not in _CHANGE
+    rule
+    for rule in RULES.values()
+    if rule.check is not None and rule.scope != "repository" and "before" not in rule.reads
 )
 _ALL: Final = tuple(rule for rule in RULES.values() if rule.check is not None and rule.scope == "repository")
 

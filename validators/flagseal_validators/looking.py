@@ -138,7 +138,7 @@ def _loaded(files: Files, names: Sequence[str], means: Means) -> tuple[dict[str,
                 facts = facts_of(document)
             if document.kind in POLICY_KINDS:
                 canonical = document.canonical
-        known[name] = Known(name, mark, files.content(name), facts, tuple(form), (), canonical)
+        known[name] = Known(name, mark, files.content(name), files.blob(name), facts, tuple(form), (), canonical)
     return known, documents
 
 

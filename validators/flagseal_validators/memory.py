@@ -39,6 +39,7 @@ class Known(msgspec.Struct, array_like=True, gc=False):
         path: Relative to the root.
         mark: What its folder said of it when it was listed.
         content: SHA-256 of its bytes; empty if it could not be read.
+        blob: Its object id in a git repository of SHA-1; empty likewise.
         facts: Of its document; None if it holds none that counts.
         form: What is wrong with the file by itself, wherever it stands.
         judged: What rules say of its document.
@@ -48,6 +49,7 @@ class Known(msgspec.Struct, array_like=True, gc=False):
     path: str
     mark: tuple[int, int, int, int]
     content: bytes
+    blob: bytes
     facts: Facts | None
     form: tuple[Finding, ...]
     judged: tuple[Judged, ...] = ()
@@ -55,7 +57,7 @@ class Known(msgspec.Struct, array_like=True, gc=False):
 
     def at(self, mark: Mark) -> Known:
         """Give the same of a file that holds the same, and was written since."""
-        return Known(self.path, mark, self.content, self.facts, self.form, self.judged, self.canonical)
+        return Known(self.path, mark, self.content, self.blob, self.facts, self.form, self.judged, self.canonical)
 
 
 class Found(msgspec.Struct, array_like=True, gc=False, frozen=True):

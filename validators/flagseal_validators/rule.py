@@ -61,12 +61,13 @@ Scope: TypeAlias = Literal["document", "references", "repository"]
 """What decides whether a rule complains about a document: that document alone; it and what it refers to, which the rule
 names; or any file there is. (What a remedy suggests, as in "did you mean", may come from anywhere.)"""
 
-Read: TypeAlias = Literal["day", "policies", "segments", "required", "granted", "grants", "before"]
+Read: TypeAlias = Literal["day", "policies", "segments", "required", "granted", "grants", "before", "history"]
 """What else decides. ``day`` is the day of the check, and needs no document: a rule of scope ``document`` may read it.
 The others are documents: ``policies`` all of them; ``segments`` those of the document's namespace; ``required`` the
 flags that a flag requires, and those that they require; ``granted`` the flags that a binding grants; ``grants`` the
 bindings that grant a flag, or one of those that a binding grants; ``before`` what the document was before the
-change."""
+change. ``history`` needs no document either: it is the day on which the file came to the branch, if a change is looked
+at; what a rule says because of it, it says besides."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ _READS: Final[Mapping[Read, str]] = {
     "granted": "the flags it grants",
     "grants": "the grants of the flag",
     "before": "what it was before the change",
+    "history": "the day on which its file came to the branch (with `--base`)",
 }
 
 _ABOUT: Final = """\

@@ -40,12 +40,11 @@ def validate_command(paths: tuple[Path, ...], *, base: str | None, style: str, r
 
     named = tuple(_absolute(path) for path in paths)
     root = find_repository(repo or (named[0].parent if named else None))
-    touched = before = None
+    compared = None
     if base is not None:
-        from flagseal_validators.touched import contents_before, touched_since
+        from flagseal_validators.touched import Base
 
-        touched = touched_since(root, base)
-        before = contents_before(root, base, touched)
+        compared = Base.of(root, base)
     progress = Progress()
 
     def read(files: Sequence[Named]) -> list[Loaded]:
@@ -57,8 +56,7 @@ def validate_command(paths: tuple[Path, ...], *, base: str | None, style: str, r
             root,
             named,
             today=datetime.now(UTC).date(),
-            touched=touched,
-            before=before,
+            base=compared,
             read=read,
             memory=Memory(cache_folder(root)),
             processes=os.cpu_count() or 1,

@@ -199,6 +199,37 @@ class FlagRepository:
         status, out = self.git.run("merge-base", self.resolve(one), self.resolve(other), accept=(0, 1))
         return out.decode("ascii").split()[0] if status == 0 else None
 
+    def additions(self, end: str, folder: str) -> Iterator[tuple[int, list[str]]]:
+        """Tell which files came to a branch with which commit of its first-parent line, the latest first.
+
+        Args:
+            end: The last commit.
+            folder: Of the files.
+
+        Raises:
+            RepositoryError: ``UnknownRevision``.
+
+        Yields:
+            What the commit's committer wrote as its time (unix seconds), and the paths.
+        """
+        options = ("--first-parent", "--parents", "--timestamp")
+        rows = [
+            row.split(" ") for row in self.git.text("rev-list", *options, self.resolve(end), "--", folder).splitlines()
+        ]
+        times = {row[1]: int(row[0]) for row in rows}
+        asked = "".join(f"{' '.join(row[1:3])}\n" for row in rows)
+        words = ("diff-tree", "-r", "-z", "--root", "--no-renames", "--diff-filter=A", "--name-only", "--stdin")
+        told = self.git.run(*words, "--", folder, stdin=asked.encode("ascii"))[1]
+        time, added = 0, list[str]()
+        for field in told.decode("utf-8", "surrogateescape").split("\0"):
+            commit = field.rstrip("\n")
+            if commit in times:
+                yield time, added
+                time, added = times[commit], []
+            else:
+                added.append(field)
+        yield time, added
+
     @property
     def has_commits(self) -> bool:
         """Whether anything is committed on the branch that is checked out."""

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def _check(declared: Declared) -> Iterator[Complaint]:
-    # A life counts from the file's first commit, which is never after today: whatever lies too far from today does.
+    # A life counts from the day on which the file came to the branch, which is never after today: whatever lies too far
+    # from today does, and is said of every file; where that day is known (docs/adr/0127), what is left is said besides.
     if declared.policies is None:
         return
     longest = declared.policies.lifecycle.max_lifetime_days
@@ -23,10 +24,16 @@ def _check(declared: Declared) -> Iterator[Complaint]:
         days = longest.get(flag.purpose)
         if days is None or flag.expires is None:
             continue
-        last = declared.today + timedelta(days=days)
-        if parse_day(flag.expires) > last:
-            message = f"a flag of purpose {flag.purpose} may live {days} days; this one would live past {last}"
-            yield Complaint(document, "$.spec.expires", message, f'Write "{last}" or earlier.')
+        told, end = declared.today + timedelta(days=days), parse_day(flag.expires)
+        if declared.born is None and end > told:
+            message = f"a flag of purpose {flag.purpose} may live {days} days; this one would live past {told}"
+            yield Complaint(document, "$.spec.expires", message, f'Write "{told}" or earlier.')
+        first = (declared.born or {}).get(document.subject, declared.today)
+        last = first + timedelta(days=days)
+        if last < end <= told:
+            message = f"a flag of purpose {flag.purpose} may live {days} days; this one came on {first}"
+            remedy = f'Write "{last}" or earlier, retire the flag, or say why it lives longer (`ignore`).'
+            yield Complaint(document, "$.spec.expires", message, remedy)
 
 
 RULE = Rule(
@@ -34,8 +41,8 @@ RULE = Rule(
     title="The expiry lies too far ahead",
     severity="error",
     scope="references",
-    reads=("policies", "day"),
-    why="An expiry in ten years is none.",
+    reads=("policies", "day", "history"),
+    why="An expiry in ten years is none, and neither is one that is put off twice a year.",
     remedy="Write an earlier day.",
     bad=Example('expires: "2036-03-31"\n'),
     good=Example('expires: "2027-03-31"\n'),
