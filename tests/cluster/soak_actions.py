@@ -15,18 +15,19 @@ from flagseal_operator.carriers import carry, statement_carrier
 from flagseal_operator.resources import GROUP, PLURALS, VERSION
 from tests.approval.keyring import signed as signed_by
 from tests.cluster.cluster import resource_of
-from tests.cluster.soak_model import ORGS, WHOLE, Held, Model, Override, Served
+from tests.cluster.soak_model import ORGS, WHOLE, Emergency, Held, Model, Served
 from tests.cluster.test_emergency import resource
 from tests.cluster.world import CarriedWorld
-from tests.emergency.scene import ending, override, signed
+from tests.emergency.scene import ending, freeze, override, signed, thaw
 from tests.snapshot.world import commit_id, flag
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from flagseal.emergency import Claim
     from flagseal.history import HistoryEntry
+    from flagseal.model.canonical import Json
     from flagseal.model.document import Document
     from tests.cluster.cluster import Cluster
 
@@ -45,6 +46,11 @@ TEAMS = {
 }
 APPROVERS = ("alice", "frank")
 MOST_WAITING = 3
+LENGTHS = (8, 20, 60, 400)
+"""Seconds that a freeze is asked for."""
+
+OVERLAP = timedelta(seconds=200)
+"""What a freeze must still have before it where another may begin, so that it is certain that they overlap."""
 
 
 def now() -> datetime:
@@ -74,7 +80,10 @@ class Actions:
     def kinds(self) -> dict[Callable[[], str], int]:
         """Give everything that may happen now, with how often it should."""
         model = self.model
-        taken = [it for it in model.overrides.values() if it.taken and it.there]
+        emergencies = list(model.emergencies.values())
+        rollbacks = len([it for it in emergencies if not it.freezes])
+        # While nobody looks, nobody could say what came first: the freeze, or what it would have held.
+        freezing = model.running and len(emergencies) - rollbacks < 3
         return {
             self.approve: 8,
             self.approve_removal: 2 * (len(model.newest) > 3),
@@ -87,10 +96,12 @@ class Actions:
             self.transplant: 2,
             self.forge: 2,
             self.prune: 2 * (model.published > 2),
-            self.roll_back: 4 * (len(model.overrides) < 3),
-            self.roll_back_unproven: 2,
-            self.end_early: 3 * bool(taken),
-            self.delete_override: 2 * bool(taken),
+            self.roll_back: 4 * (rollbacks < 3),
+            self.freeze_namespaces: 3 * (freezing and self._may_freeze(FLAGS)),
+            self.freeze_flag: 3 * (freezing and self._may_freeze(FLAGS)),
+            self.deceive: 4,
+            self.end_early: 3 * bool(self._taken()),
+            self.delete_emergency: 2 * bool([it for it in self._taken() if model.emergencies[it].there]),
         }
 
     # With an approval
@@ -210,42 +221,65 @@ class Actions:
         name = self.random.choice(sorted(self.model.newest))
         seconds = self.random.choice([8, 15, 600]) if self.model.running else 600
         claim = self._claim(name, seconds)
-        self.cluster.create(resource(signed(claim, at=now().replace(microsecond=0))))
-        until = datetime.fromisoformat(json.loads(claim.spec)["until"])
-        self.model.overrides[claim.name] = Override(name, until)
+        self._declare_emergency(claim, {name})
         return f"roll back {name} for {seconds} s as {claim.name}"
 
-    def roll_back_unproven(self) -> str:
-        """Ask for a rollback without a proof, with that of another, or by somebody who may not."""
-        name = self.random.choice(sorted(self.model.newest))
-        claim, begun = self._claim(name, 600), now().replace(microsecond=0)
-        how = self.random.choice(["bare", "another's", "by bob"])
-        body = resource(signed(claim, "bob" if how == "by bob" else "alice", at=begun))
+    def freeze_namespaces(self) -> str:
+        """Let nothing take effect in one namespace, or in all, for some time."""
+        namespaces = self.random.choice([("payments",), ("search",), ()])
+        seconds = self.random.choice(LENGTHS)
+        claim = self._freeze(namespaces, seconds)
+        self._declare_emergency(claim, {it for it in FLAGS if not namespaces or FLAGS[it] in namespaces})
+        return f"freeze {list(namespaces) or 'everything'} for {seconds} s as {claim.name}"
+
+    def freeze_flag(self) -> str:
+        """Let nothing take effect for one flag, which need not be there."""
+        name, seconds = self.random.choice(sorted(FLAGS)), self.random.choice(LENGTHS)
+        claim = self._claim(name, seconds, action="freeze")
+        self._declare_emergency(claim, {name})
+        return f"freeze {name} for {seconds} s as {claim.name}"
+
+    def deceive(self) -> str:
+        """Ask for a rollback or a freeze without a proof, with that of another, or by somebody who may not."""
+        name, begun = self.random.choice(sorted(FLAGS)), now().replace(microsecond=0)
+        what = self.random.choice(["roll back", "freeze", "freeze everything"])
+        how = self.random.choice(["bare", "with another's proof", "by bob"])
+
+        def claim(seconds: int) -> Claim:
+            if what == "freeze everything":
+                return self._freeze((), seconds)
+            return self._claim(name, seconds, action="rollback" if what == "roll back" else "freeze")
+
+        offered = claim(600)
+        body = resource(signed(offered, "bob" if how == "by bob" else "alice", at=begun))
         if how == "bare":
             body["metadata"]["annotations"] = {}
-        if how == "another's":
-            other = resource(signed(self._claim(name, 300), at=begun))
-            body["metadata"]["annotations"] = other["metadata"]["annotations"]
+        if how == "with another's proof":
+            body["metadata"]["annotations"] = resource(signed(claim(300), at=begun))["metadata"]["annotations"]
         self.cluster.create(body)
-        return f"roll back {name}, {how}"
+        self.model.refused.append((offered.kind, offered.namespace, offered.name))
+        return f"{what} {name}, {how}" if what != "freeze everything" else f"{what}, {how}"
 
     def end_early(self) -> str:
-        """End a rollback with a proof of its own."""
-        name = self.random.choice(sorted(it for it, what in self.model.overrides.items() if what.taken and what.there))
-        self.model.overrides[name].ended = True
-        place = FLAGS[self.model.overrides[name].flag]
-        incident = f"INC-{name.removeprefix('override-')}"
-        claim = ending(
-            name, by_name=f"end-of-{name}", flag=self.model.overrides[name].flag, namespace=place, incident=incident
-        )
+        """End a rollback or a freeze with a proof of its own."""
+        name = self.random.choice(self._taken())
+        emergency = self.model.emergencies[name]
+        emergency.ended = True
+        if emergency.place[0] == "FlagFreeze":
+            claim = thaw(name, by_name=f"end-of-{name}")
+        else:
+            (flag_name,) = emergency.flags
+            claim = ending(name, by_name=f"end-of-{name}", flag=flag_name, namespace=FLAGS[flag_name])
         self.cluster.create(resource(signed(claim, at=now().replace(microsecond=0))))
         return f"end {name}"
 
-    def delete_override(self) -> str:
-        """Delete the resource of a rollback, which ends nothing."""
-        name = self.random.choice(sorted(it for it, what in self.model.overrides.items() if what.taken and what.there))
-        self.model.overrides[name].there = False
-        self.cluster.delete("EmergencyOverride", name, FLAGS[self.model.overrides[name].flag])
+    def delete_emergency(self) -> str:
+        """Delete the resource of a rollback or a freeze, which ends nothing."""
+        name = self.random.choice([it for it in self._taken() if self.model.emergencies[it].there])
+        emergency = self.model.emergencies[name]
+        emergency.there = False
+        kind, namespace, _ = emergency.place
+        self.cluster.delete(kind, name, namespace)
         return f"delete {name}"
 
     # How it is done
@@ -297,15 +331,35 @@ class Actions:
     def _withheld(entry: HistoryEntry) -> Document:
         return min(entry.documents.values(), key=lambda it: it.subject)
 
-    def _claim(self, name: str, seconds: int) -> Claim:
+    def _taken(self) -> list[str]:
+        return sorted(name for name, it in self.model.emergencies.items() if it.taken and not it.ended)
+
+    def _may_freeze(self, flags: Iterable[str]) -> bool:
+        """Say whether it is certain of each freeze of these flags that a new one overlaps it."""
+        freezes = [it for it in self.model.emergencies.values() if it.freezes and it.flags & set(flags)]
+        return all(not it.ended and it.until > now() + OVERLAP for it in freezes)
+
+    def _claim(self, name: str, seconds: int, **changes: Json) -> Claim:
         number = next(self._count)
         return override(
             name,
-            name=f"override-{number}",
+            name=f"emergency-{number}",
             namespace=FLAGS[name],
             incident=f"INC-{number}",
             until=now().replace(microsecond=0) + timedelta(seconds=seconds),
+            **changes,
         )
+
+    def _freeze(self, namespaces: Iterable[str], seconds: int) -> Claim:
+        number, until = next(self._count), now().replace(microsecond=0) + timedelta(seconds=seconds)
+        return freeze(*namespaces, name=f"emergency-{number}", incident=f"INC-{number}", until=until)
+
+    def _declare_emergency(self, claim: Claim, flags: Iterable[str]) -> None:
+        self.cluster.create(resource(signed(claim, at=now().replace(microsecond=0))))
+        until = datetime.fromisoformat(json.loads(claim.spec)["until"])
+        place = claim.kind, claim.namespace, claim.name
+        freezes = claim.freezes is not None
+        self.model.emergencies[claim.name] = Emergency(place, frozenset(flags), until, freezes=freezes)
 
     def _declare(self, document: Document) -> None:
         body = resource_of(document)

@@ -1,7 +1,7 @@
 """What must be published at each moment: a model small enough to be read, and kept apart from what it judges.
 
-It knows what was approved, which approvals lie in the cluster whole, and which flags are rolled back; from that follow
-the snapshots that a client may see now, and the one that it must see once everything has settled.
+It knows what was approved, which approvals lie in the cluster whole, and which flags are rolled back or held; from that
+follow the snapshots that a client may see now, and the one that it must see once everything has settled.
 """
 
 from __future__ import annotations
@@ -39,25 +39,29 @@ State = dict[str, Served]
 
 
 @dataclass
-class Override:
-    """One rollback that a person signed.
+class Emergency:
+    """One rollback or freeze that a person signed.
 
     Attributes:
-        flag: Which.
+        place: Kind, namespace and name of its resource.
+        flags: Which it is about.
         until: When it ends by itself.
+        freezes: Whether they stay as they are served; otherwise they serve their safe variant to everyone.
         there: Whether its resource is in the cluster.
         taken: Whether an operator has seen it: from then on it holds without its resource.
         ended: Whether its early end lies in the cluster, or did when an operator looked.
     """
 
-    flag: str
+    place: tuple[str, str | None, str]
+    flags: frozenset[str]
     until: datetime
+    freezes: bool = False
     there: bool = True
     taken: bool = False
     ended: bool = False
 
     def holds(self, now: datetime) -> bool:
-        """Say whether the flag serves its safe variant to everyone, once an operator has looked."""
+        """Say whether it is in force, once an operator has looked."""
         return (self.there or self.taken) and not self.ended and now < self.until
 
 
@@ -88,7 +92,9 @@ class Model:
         published: The head that was published when everything had last settled.
         seen: The highest head that a client has seen.
         running: Whether operators run.
-        overrides: By the name of the resource; those that are over are forgotten.
+        emergencies: By the name of the resource; those that are over are forgotten.
+        frozen_at: The head that was published when a flag began to be held, by its name, for as long as it is.
+        refused: Kind, namespace and name of emergencies without a proof that counts, until an operator has said so.
         declared: The digest that each resource declares, by namespace and name of the flag.
     """
 
@@ -97,7 +103,9 @@ class Model:
     published: int = 0
     seen: int = 0
     running: bool = False
-    overrides: dict[str, Override] = field(default_factory=dict)
+    emergencies: dict[str, Emergency] = field(default_factory=dict)
+    frozen_at: dict[str, int] = field(default_factory=dict)
+    refused: list[tuple[str, str | None, str]] = field(default_factory=list)
     declared: dict[tuple[str, str], str] = field(default_factory=dict)
 
     @property
@@ -121,15 +129,8 @@ class Model:
         """Say what must not be, whatever has settled; None if nothing is wrong."""
         if not max(self.published, self.seen) <= seen.sequence <= self.reach():
             return f"head {seen.sequence}, where {max(self.published, self.seen)} to {self.reach()} may be"
-        state = self.states[seen.sequence]
         for (flag, org), answer in seen.answers.items():
-            rollbacks = [it for it in self.overrides.values() if it.flag == flag]
-            approved = approved_answer(state, flag, org)
-            safe = None if approved is None else False
-            allowed = {approved, safe} if rollbacks else {approved}
-            if any(it.taken and it.holds(seen.at) for it in rollbacks):
-                allowed = {safe}
-            if answer not in allowed:
+            if answer not in (allowed := self._allowed(flag, org, seen)):
                 return f"{flag} is {answer} for {org} at head {seen.sequence}, where {allowed} may be"
         return None
 
@@ -139,27 +140,64 @@ class Model:
             return False
         return all(answer == self._due(flag, org, seen) for (flag, org), answer in seen.answers.items())
 
-    def settle(self, seen: Observation) -> None:
-        """Take note that everything has settled."""
-        self.published = self.reach()
-        for name, override in list(self.overrides.items()):
-            override.taken = override.taken or override.there
-            if override.ended or seen.begun >= override.until:
-                del self.overrides[name]
+    def settle(self, seen: Observation) -> bool:
+        """Take note that everything has settled, and that operators have seen every emergency, and every early end.
 
-    def is_in_force(self, flag: tuple[str, str]) -> bool:
-        """Say whether a resource declares what is in force."""
-        served = self.states[self.published].get(flag[1])
-        return served is not None and served.document.digest == self.declared[flag]
+        Returns:
+            Whether a freeze began or ended: what happens in the same second as that may count as before it or after.
+        """
+        self.published = self.reach()
+        before = {name for name, it in self.emergencies.items() if it.freezes and it.taken}
+        for name, emergency in list(self.emergencies.items()):
+            emergency.taken = emergency.taken or emergency.there
+            if emergency.ended or seen.begun >= emergency.until:
+                del self.emergencies[name]
+        after = {name for name, it in self.emergencies.items() if it.freezes}
+        flags = {flag for name in after for flag in self.emergencies[name].flags}
+        self.frozen_at = {flag: self.frozen_at.get(flag, self.published) for flag in flags}
+        return before != after
+
+    def in_force(self, flag: str, sequence: int, now: datetime) -> Served | None:
+        """Give what a flag is served by at a head, once everything has settled; None if it is not served."""
+        return self._held(flag, sequence) if self.is_frozen(flag, now) else self.states[sequence].get(flag)
+
+    def is_frozen(self, flag: str, now: datetime) -> bool:
+        """Say whether a freeze that an operator has seen holds a flag."""
+        return any(it.taken and it.holds(now) for it in self._about(flag, freezes=True))
+
+    def _about(self, flag: str, *, freezes: bool) -> list[Emergency]:
+        return [it for it in self.emergencies.values() if flag in it.flags and it.freezes == freezes]
+
+    def _held(self, flag: str, sequence: int) -> Served | None:
+        """Go on from what was published when the freeze began, with what turns the flag on for nobody."""
+        if flag not in self.frozen_at:
+            return self.states[sequence].get(flag)
+        served = self.states[self.frozen_at[flag]].get(flag)
+        for state in self.states[self.frozen_at[flag] : sequence + 1]:
+            newer = state.get(flag)
+            if served is not None and newer is not None and newer.on_for <= served.on_for:
+                served = newer
+        return served
+
+    def _allowed(self, flag: str, org: str, seen: Observation) -> set[object]:
+        now = seen.at
+        sources = [self.in_force(flag, seen.sequence, now)]
+        if self._about(flag, freezes=True) and not self.is_frozen(flag, now):
+            # It begins, or it is over and the operator is not that far yet.
+            sources.append(self._held(flag, seen.sequence))
+        answers = {_answer(it, org) for it in sources}
+        rollbacks = self._about(flag, freezes=False)
+        safe: set[object] = {None if it is None else False for it in answers}
+        if any(it.taken and it.holds(now) for it in rollbacks):
+            return safe
+        return answers | safe if rollbacks else answers
 
     def _due(self, flag: str, org: str, seen: Observation) -> object:
-        state = self.states[seen.sequence]
-        if flag in state and any(it.flag == flag and it.holds(seen.at) for it in self.overrides.values()):
+        served = self.in_force(flag, seen.sequence, seen.at)
+        if served is not None and any(it.holds(seen.at) for it in self._about(flag, freezes=False)):
             return False
-        return approved_answer(state, flag, org)
+        return _answer(served, org)
 
 
-def approved_answer(state: State, flag: str, org: str) -> object:
-    """Give the answer that was approved."""
-    served = state.get(flag)
+def _answer(served: Served | None, org: str) -> object:
     return None if served is None else org in served.on_for

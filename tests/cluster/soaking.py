@@ -209,8 +209,10 @@ class Soak:
             self._tend()
             seen = self._look()
             untrue = "what is published is not what must be"
-            if self.model.has_settled(seen):
-                self.model.settle(seen)
+            if self.model.has_settled(seen) and (untrue := self._unseen() or "") == "":
+                if self.model.settle(seen):
+                    # Whatever comes next comes after the second in which a freeze was first seen, or ended.
+                    time.sleep(1 - time.time() % 1)
                 if (untrue := self._untrue() or "") == "":
                     return
             if time.monotonic() > end:
@@ -244,18 +246,45 @@ class Soak:
         with SnapshotClient(self.folder / "afresh", self.world.directory, self.world.root) as client:
             self._look(client)
 
+    def _unseen(self) -> str | None:
+        """Say which emergency, or early end of one, no operator has judged (yet), or otherwise than it must."""
+        there = {
+            (kind, body["metadata"].get("namespace"), body["metadata"]["name"]): body
+            for kind in ("EmergencyOverride", "FlagFreeze")
+            for body in self.cluster.list(kind)
+        }
+        now = datetime.now(UTC)
+        for emergency in self.model.emergencies.values():
+            kind, namespace, name = emergency.place
+            if emergency.there and now < emergency.until:
+                active = _condition(there[emergency.place], "Active")
+                if active is None or (active["status"] == "True") == emergency.ended:
+                    return f"{emergency} says of itself {active}"
+            if emergency.ended and _condition(there[kind, namespace, f"end-of-{name}"], "Ready") is None:
+                return f"the end of {emergency} was not looked at"
+        for place in self.model.refused:
+            ready = _condition(there[place], "Ready")
+            if ready is None or ready["status"] != "False":
+                return f"{place}, which nothing proves, says {ready}"
+        self.model.refused.clear()
+        return None
+
     def _untrue(self) -> str | None:
         """Say which status is not true (yet)."""
+        now = datetime.now(UTC)
         for body in self.cluster.list("FlagDefinition"):
             place = body["metadata"]["namespace"], body["metadata"]["name"]
             if place in self.model.declared:
-                ready = _ready(body)
-                wanted = FLAGS.get(place[1]) == place[0] and self.model.is_in_force(place)
+                ready, genuine = _condition(body, "Ready"), FLAGS[place[1]] == place[0]
+                in_force = self.model.in_force(place[1], self.model.published, now) if genuine else None
+                wanted = in_force is not None and in_force.document.digest == self.model.declared[place]
                 if ready is None or (ready["status"] == "True") != wanted:
                     return f"the status of {place} is not true: {ready}"
+                if genuine and (_condition(body, "Frozen") is not None) != self.model.is_frozen(place[1], now):
+                    return f"{place} says, or does not say, that it is frozen: {body['status']}"
         carriers = {body["metadata"]["name"]: body for body in self.cluster.list("FlagApproval")}
         for number in range(max(1, self.model.published), len(self.model.states)):
-            ready = _ready(carriers.get(self.actions.carrier(number) or "", {}))
+            ready = _condition(carriers.get(self.actions.carrier(number) or "", {}), "Ready")
             accepted = number == self.model.published and self.model.carried[number] == WHOLE
             if ready is not None and (ready["status"] == "True") != accepted:
                 return f"the status of statement {number} is not true: {ready}"
@@ -267,10 +296,10 @@ class Soak:
         return Disagreement(f"{told}\n{logs}\nseed {self.seed}: {words}")
 
 
-def _ready(body: dict[str, object]) -> dict[str, str] | None:
+def _condition(body: dict[str, object], kind: str) -> dict[str, str] | None:
     status = body.get("status")
     conditions = status.get("conditions") if isinstance(status, dict) else None
-    return next((it for it in conditions or () if it["type"] == "Ready"), None)
+    return next((it for it in conditions or () if it["type"] == kind), None)
 
 
 def main() -> int:
