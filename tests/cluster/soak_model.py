@@ -161,6 +161,12 @@ class Model:
         """Give what a flag is served by at a head, once everything has settled; None if it is not served."""
         return self._held(flag, sequence) if self.is_frozen(flag, now) else self.states[sequence].get(flag)
 
+    def is_well(self, place: tuple[str, str], now: datetime) -> bool:
+        """Say whether a resource declares what was approved last and accepted, and that is in force."""
+        name, digest = place[1], self.declared[place]
+        both = self.states[self.published].get(name), self.in_force(name, self.published, now)
+        return all(it is not None and it.document.digest == digest for it in both)
+
     def is_frozen(self, flag: str, now: datetime) -> bool:
         """Say whether a freeze that an operator has seen holds a flag."""
         return any(it.taken and it.holds(now) for it in self._about(flag, freezes=True))

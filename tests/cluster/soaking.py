@@ -276,8 +276,7 @@ class Soak:
             place = body["metadata"]["namespace"], body["metadata"]["name"]
             if place in self.model.declared:
                 ready, genuine = _condition(body, "Ready"), FLAGS[place[1]] == place[0]
-                in_force = self.model.in_force(place[1], self.model.published, now) if genuine else None
-                wanted = in_force is not None and in_force.document.digest == self.model.declared[place]
+                wanted = genuine and self.model.is_well(place, now)
                 if ready is None or (ready["status"] == "True") != wanted:
                     return f"the status of {place} is not true: {ready}"
                 if genuine and (_condition(body, "Frozen") is not None) != self.model.is_frozen(place[1], now):

@@ -108,6 +108,9 @@ def test_a_freeze_holds_what_is_approved_and_lets_a_kill_switch_through(cluster:
         wider, killed = flag("pay-later", on_for=["acme"]), flag("new-checkout")
         for body in (*world.approve(wider), *world.approve(killed)):
             cluster.create(body)
+        cluster.until(lambda: "Drifted" in cluster.conditions("FlagDefinition", "pay-later", "payments"))
+        drift = cluster.conditions("FlagDefinition", "pay-later", "payments")["Drifted"]
+        assert drift["message"].endswith("which takes effect later.")
         for document in (wider, killed):
             assert isinstance(document.spec, dict)
             cluster.edit("FlagDefinition", document.name, "payments", document.spec)

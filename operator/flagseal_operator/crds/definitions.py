@@ -139,7 +139,9 @@ def _schema(kind: str, schema: Any) -> dict[str, Any]:  # noqa: ANN401 (JSON)
             "kind": {"type": "string", "description": "What kind of resource this is."},
             "metadata": {
                 "type": "object",
-                "properties": {"name": {key: name[key] for key in ("type", "pattern", "maxLength") if key in name}},
+                "properties": {
+                    "name": {key: name[key] for key in ("type", "description", "pattern", "maxLength") if key in name}
+                },
             },
             "spec": spec,
             "status": status_schema(kind),

@@ -22,11 +22,15 @@ CONDITIONS: Final[dict[str, Any]] = {
     "x-kubernetes-list-map-keys": ["type"],
     "items": {
         "type": "object",
-        "description": "One condition.",
+        "description": "One aspect of how it stands.",
         "required": ["type", "status", "reason", "message", "lastTransitionTime"],
         "properties": {
             "type": _text("What it is about."),
-            "status": {"type": "string", "description": "Whether it holds.", "enum": ["True", "False", "Unknown"]},
+            "status": {
+                "type": "string",
+                "description": "Whether it holds; Unknown where nothing was decided.",
+                "enum": ["True", "False", "Unknown"],
+            },
             "reason": _text("Why, as one stable word."),
             "message": _text("Why, in words, and who must do what next."),
             "lastTransitionTime": {
@@ -49,8 +53,13 @@ _IN_FORCE: Final = {
     "effectiveDigest": _text("Digest of the document that is in effect in this environment."),
     "approval": {
         "type": "object",
-        "description": "The statement by which it is.",
-        "properties": {"statement": _text("Its id."), "sequence": _whole("Its number in the history.")},
+        "description": "The statement by which it is in effect.",
+        "properties": {
+            "statement": _text(
+                "SHA-256 of its payload in hexadecimal; `genesis:` and a commit for what was there at the start."
+            ),
+            "sequence": _whole("Its number in the history."),
+        },
     },
     "approvedBy": _APPROVED_BY,
     "snapshotVersion": _whole("The snapshot with which it came out."),
@@ -61,7 +70,7 @@ _OWN: Final[dict[str, dict[str, Any]]] = {
     "EntitlementBinding": _IN_FORCE,
     "FlagPolicy": _IN_FORCE,
     "FlagApproval": {"sequence": _whole("The statement's number."), "approvedBy": _APPROVED_BY},
-    "FlagRepository": {"commit": _text("The commit reached.")},
+    "FlagRepository": {"commit": _text("The commit up to which it was followed.")},
     "FlagFreeze": {"person": _text("Who is proven to have asked for it.")},
     "EmergencyOverride": {"person": _text("Who is proven to have asked for it.")},
 }

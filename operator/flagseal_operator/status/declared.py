@@ -127,7 +127,7 @@ class _Verdict:
         if ref.kind == "FlagDefinition" and (why := picture.overridden.get(f"{ref.namespace}/{ref.name}")) is not None:
             yield holds(BREAK_GLASS, "EmergencyOverride", why)
         if self.accepted is not None and not self.accepted.is_tombstone and self.accepted.digest != self.seen.digest:
-            message = f"The resource is not what is approved ({_cut(self.accepted.digest)}), which stays in force."
+            message = f"The resource is not what is approved ({_cut(self.accepted.digest)}), which {self._stands()}."
             yield holds(DRIFTED, "NotAsApproved", message)
 
     def in_force(self, before: dict[str, Any]) -> dict[str, Any]:
@@ -171,11 +171,16 @@ class _Verdict:
                 " the newer one, or get this one approved again."
             )
             return self._refused("Superseded", message)
-        now = "" if self.accepted is None else f" What is approved, {_cut(self.accepted.digest)}, stays in force."
+        now = "" if self.accepted is None else f" What is approved, {_cut(self.accepted.digest)}, {self._stands()}."
         message = (
             f"{_cut(digest)} is not approved.{now} Get it approved by a pull request, or put the approved one back."
         )
         return self._refused("ApprovalMissing", message)
+
+    def _stands(self) -> str:
+        """Say of what is approved whether it is in force; a freeze or a window may hold it back."""
+        same = self.effective is not None and self.effective == self.accepted
+        return "stays in force" if same else "takes effect later"
 
     def _refused(self, reason: str, message: str, *, by_policy: bool = False) -> list[Condition]:
         published = self.effective is not None and not self.effective.is_tombstone

@@ -32,7 +32,7 @@ OPERATIONS = (
 WORKLOAD_CLASSES = ("internal", "external", "partner", "ai-agent")
 PROTOCOLS = ("jwt", "mtls", "hmac", "token", "all-of", "any-of")
 
-_NAMESPACES = listing("The namespaces.", label("A namespace."), least=1)
+_NAMESPACES = listing("The namespaces.", label("A folder under flags/, which is a namespace of the cluster."), least=1)
 
 ACCESS_POLICY = document(
     "AccessPolicy",
@@ -130,7 +130,9 @@ ACCESS_POLICY = document(
             "anonymous": record(
                 "What is answered without a token.",
                 {
-                    "namespaces": listing("The namespaces.", label("A namespace.")),
+                    "namespaces": listing(
+                        "The namespaces.", label("A folder under flags/, which is a namespace of the cluster.")
+                    ),
                     "environments": listing("The environments (default: all).", label("An environment."), least=1),
                 },
                 required=("namespaces",),

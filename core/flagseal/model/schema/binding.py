@@ -58,7 +58,7 @@ ENTITLEMENT_BINDING = document(
                     **_ORGANISATION,
                     "bindings": listing(
                         "Several organisations, as a company prefers to review them.",
-                        record("One organisation.", _ORGANISATION, required=_ONE),
+                        record("One organisation, with its owner and its agreement.", _ORGANISATION, required=_ONE),
                         least=1,
                     ),
                     "ignore": ignored(),

@@ -67,7 +67,7 @@ def _ends(kind: str) -> JsonSchema:
 _SIGNATURES = listing(
     "The signatures. Being listed here proves nothing: each is verified.",
     record(
-        "One signature.",
+        "One signature, and whose key it claims to be by.",
         {
             "keyid": text("The key that it claims.", longest=256),
             "sig": text("The signature, in base64.", pattern=BASE64, longest=_LONGEST_SIGNATURE),
@@ -130,7 +130,7 @@ FLAG_POLICY = document(
     "FlagPolicy",
     "One document of the policies/ folder, whole. It only carries: the approved history decides which is in force.",
     record(
-        "The policy.",
+        "The one document that is carried.",
         {
             "document": record(
                 "The document as in git.",
@@ -188,7 +188,11 @@ FLAG_FREEZE = document(
         record(
             "What is frozen, why and until when; or which freeze ends.",
             {
-                "namespaces": listing("The namespaces that are frozen (default: all).", label("A namespace."), least=1),
+                "namespaces": listing(
+                    "The namespaces that are frozen (default: all).",
+                    label("A namespace; flags that come into it later are held too."),
+                    least=1,
+                ),
                 "environment": _ENVIRONMENT,
                 "incident": _INCIDENT,
                 "reason": _REASON,

@@ -65,7 +65,7 @@ def ignored() -> JsonSchema:
     return listing(
         "Rules of the gate that this document is excused from, each with a reason and an end.",
         record(
-            "One suppressed rule.",
+            "A rule that is suppressed here, and why.",
             {
                 "rule": text("The rule's id (FS305).", pattern=RULE_ID, longest=5),
                 "reason": text("Why it does not apply here."),

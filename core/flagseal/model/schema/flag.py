@@ -53,7 +53,7 @@ _SPLIT: JsonSchema = {
     "minProperties": 1,
     "items": record(
         "One arm of the split.",
-        {"variant": variant("The variant served."), "weight": _WEIGHT},
+        {"variant": variant("The variant that this share is served."), "weight": _WEIGHT},
         required=("variant", "weight"),
     ),
     "minItems": 1,
@@ -80,7 +80,7 @@ _RULE = exactly_one_of(
         {
             "name": text("What the rule is for, in words; unique in its environment.", longest=128),
             "when": reference("condition"),
-            "serve": variant("The variant served."),
+            "serve": variant("The variant that is served where it matches."),
             "split": _SPLIT,
             "ramp": _RAMP,
             "by": _BY,
@@ -103,7 +103,7 @@ _ENVIRONMENT = record(
         "requires": listing(
             "Prerequisites: where another flag does not serve the variant named, the safe variant is served.",
             record(
-                "One prerequisite.",
+                "Another flag, and what it must serve.",
                 {
                     "flag": text(
                         "The other flag: its name in this namespace, or namespace/name.",
@@ -117,13 +117,17 @@ _ENVIRONMENT = record(
         ),
         "targets": table(
             "Single targeting keys, by the variant that they are served.",
-            listing("Targeting keys.", text("A targeting key.", longest=256), least=1),
+            listing(
+                "The targeting keys that are served it.",
+                text("One targeting key, as the application gives it.", longest=256),
+                least=1,
+            ),
             keys={"pattern": VARIANT, "maxLength": 63},
         ),
         "rules": listing("Tried from first to last; the first that matches wins.", _RULE),
         "targeting": {
             "type": "object",
-            "description": "flagd JSONLogic in place of rules. What cannot be analysed counts as touching everyone.",
+            "description": "JSONLogic as flagd has it, in place of rules. What cannot be analysed touches everyone.",
         },
     },
     required=("default",),
@@ -133,7 +137,7 @@ FLAG_DEFINITION = document(
     "FlagDefinition",
     "One feature flag: what it is for, who owns it, and what each environment serves.",
     record(
-        "The flag.",
+        "What the flag is for, whose it is, and what it serves where.",
         {
             "key": text(
                 "What applications ask for (default: metadata.name); unique in the repository.",
@@ -197,7 +201,7 @@ SEGMENT = document(
     "Segment",
     "A named condition that the flags of one namespace share.",
     record(
-        "The segment.",
+        "Whom the segment takes in.",
         {
             "description": text("Whom the segment means, in words."),
             "when": reference("condition"),
