@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "fmt": ("fmt", "Put files in house order; comments stay."),
     "freeze": ("freeze", "Hold flags as they are served, for a limited time."),
     "import": ("adopt", "Take flags over from files of flagd and of other products."),
+    "incidents": ("incidents", "What was overridden or frozen, and who has reviewed it."),
     "init": ("init", "Write a flag repository."),
     "operator": ("operator", "Turn the resources of a cluster into signed snapshots."),
     "override": ("override", "Break-glass: roll a flag back to its safe variant, or hold it, for a limited time."),

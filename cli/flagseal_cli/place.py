@@ -70,18 +70,34 @@ class Where:
             )
         if self.key is None:
             raise UsageError("there is no checkout to look for your key in", code="NoKey", remedy="Name it: --key.")
-        published = stored_state(open_store(self.store), self.root.read_bytes(), Mark())
-        if published is None:
-            raise SnapshotError(
-                f"{self.store}: nothing is published yet", code="NothingPublished", remedy="Look after the operator."
-            )
-        if self.environment not in {None, published.trust.environment}:
-            raise UsageError(
-                f"{self.store}: is of {published.trust.environment}, not of {self.environment}",
-                code="OtherEnvironment",
-                remedy="Each environment has a store of its own: name the other one.",
-            )
+        published = state_in(self.store, self.root, self.environment)
         return Place(published, person_key(Path(), self.person, self.key), None)
+
+
+def state_in(store: str, root: Path, environment: str | None = None) -> PublishedState:
+    """Verify what a store has, by the pinned root alone.
+
+    Args:
+        store: A folder or a URL.
+        root: The file of the pinned root.
+        environment: The one that is meant; None for the store's.
+
+    Raises:
+        UsageError: ``OtherEnvironment``.
+        SnapshotError: It does not verify, or nothing is there.
+    """
+    published = stored_state(open_store(store), root.read_bytes(), Mark())
+    if published is None:
+        raise SnapshotError(
+            f"{store}: nothing is published yet", code="NothingPublished", remedy="Look after the operator."
+        )
+    if environment not in {None, published.trust.environment}:
+        raise UsageError(
+            f"{store}: is of {published.trust.environment}, not of {environment}",
+            code="OtherEnvironment",
+            remedy="Each environment has a store of its own: name the other one.",
+        )
+    return published
 
 
 def place_options(command: _F) -> _F:

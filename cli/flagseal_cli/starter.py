@@ -29,6 +29,7 @@ _FILES: Final = {
 /policies/ @example/team-example
 /.github/ @example/team-example
 /flags/ @example/team-example
+/reviews/ @example/team-example
 """,
     "flags/example/hello-world.yaml": """\
 # A first flag: on in staging, off in production. Change it by commit, then `flagseal approve`.

@@ -224,7 +224,7 @@ def _authors(
 ) -> tuple[str, ...]:
     """Find who contributed; a commit by nobody known is passed over only if its effect was undone before the change.
 
-    That is so behind the last commit of the line whose ``flags/`` and ``policies/`` are those of the head's commit.
+    That is so behind the last commit of the line whose governed folders are those of the head's commit.
     """
     organisation = head.policies.organisation
     try:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from flagseal.history import reviewed
 from flagseal.model.canonical import canonical_json
 from flagseal.model.errors import FlagsealError
 from flagseal_operator.admission.known import Known
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from kubernetes.client import Configuration
 
     from flagseal.approval.trust import Trust
+    from flagseal.emergency import Standing
     from flagseal.snapshot.publish import Publisher
     from flagseal_operator.engine import Step
     from flagseal_operator.git_delivery import GitOptions
@@ -246,7 +248,9 @@ class Active:
                     outcome = by_identity.get((title, canonical_json(seen.content.get("spec"))))
                 if outcome is None and refusal is None:
                     continue  # of another environment, or newer than this step
-                status = emergency_status(seen, outcome, refusal, now)
+                standing = None if outcome is None else outcome.standing
+                review = None if standing is None else reviewed(step.head, standing)
+                status = emergency_status(seen, outcome, refusal, now, review)
                 if canonical_json(status) != seen.status:
                     ready = status["conditions"][0]
                     updates.append(Update(ref, status, (ready["reason"], ready["message"])))
@@ -258,8 +262,13 @@ def _overridden(step: Step, now: datetime) -> dict[str, str]:
     return {
         flag: (
             f"{it.person} rolled it back for {it.claim.incident} ({it.claim.reason}); everyone is served the safe"
-            f" variant until {it.until:%Y-%m-%d %H:%M:%S UTC}. Somebody else has to review it."
+            f" variant until {it.until:%Y-%m-%d %H:%M:%S UTC}. {_asked(step, it)}"
         )
         for it in step.emergencies.holding(now)
         if (flag := it.claim.rolls_back) is not None
     }
+
+
+def _asked(step: Step, standing: Standing) -> str:
+    review = reviewed(step.head, standing)
+    return "Somebody else has to review it." if review is None else f"It was {review.text}."

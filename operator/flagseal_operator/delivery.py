@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from flagseal.model.document import NAMESPACED_KINDS
+from flagseal.model.document import NAMESPACED_KINDS, REVIEW_KINDS
 from flagseal_operator.carriers import Carried, carry, genesis_carrier, read_carrier, statement_carrier
 from flagseal_operator.resources import Ref
 
@@ -101,6 +101,8 @@ def resource_actions(head: Head, inventory: Inventory) -> Iterator[Action]:
     """
     for subject in sorted(head.documents):
         document = head.documents[subject]
+        if document.kind in REVIEW_KINDS:
+            continue  # no resource declares it: its statement carries it
         ref = _ref_of(document)
         seen = inventory.get(ref)
         if document.is_tombstone:

@@ -186,7 +186,37 @@ spec:
 POLICIES = (ORGANISATION, ENVIRONMENTS, APPROVALS, LIFECYCLE, CALENDAR)
 """The five kinds that every repository has."""
 
-EVERY_KIND = (FLAG, SEGMENT, BINDING, *POLICIES, ACCESS, TRUST_TIERS, POLICY_TEST)
+REVIEW = """\
+apiVersion: flagseal.dev/v1alpha1
+kind: IncidentReview
+metadata: {name: inc-7}
+spec:
+  incident: INC-7
+  environment: production
+  emergencies:
+  - kind: EmergencyOverride
+    name: stop-it
+    flag: payments/new-checkout
+    proof: sha256:0f4636c78f65d3639ece5a064b5ae753e3408614a14fb18ab4d7540d2c248543
+    requestedBy: alice
+  - kind: FlagFreeze
+    name: hold-it
+    namespaces: [payments, search]
+    proof: sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b
+    requestedBy: bob
+  outcome: returned
+  happened: The card gateway refused every second payment.
+  checklist:
+    noticed: By customers, after eleven minutes.
+    cause: A certificate that had run out.
+    served: The old checkout, to everyone; it worked.
+    justified: Yes; an approval takes an hour at night.
+    prevented: The certificate renews itself now.
+  followUps:
+  - {what: Alert on refused payments., owner: team-payments, ticket: PAY-77, due: "2026-12-31"}
+"""
+
+EVERY_KIND = (FLAG, SEGMENT, BINDING, *POLICIES, ACCESS, TRUST_TIERS, REVIEW, POLICY_TEST)
 
 
 def load(text: str) -> Loaded:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from flagseal.model.errors import UsageError
-from flagseal.repository.layout import FLAGS, POLICIES
+from flagseal.repository.layout import FOLDERS
 from flagseal_validators.examining import Means, examine
 from flagseal_validators.judged import Judged
 from flagseal_validators.ownership import look_at_ownership
@@ -90,9 +90,9 @@ def relative_to(root: Path, path: Path) -> str:
     if not os.path.lexists(absolute):
         raise UsageError(f"{path}: there is no such file or folder", code="NoSuchPath", remedy="Name one that exists.")
     name = os.path.relpath(absolute, os.path.abspath(root)).replace(os.sep, "/")  # noqa: PTH100
-    if name != "." and name.split("/")[0] not in {FLAGS, POLICIES}:
+    if name != "." and name.split("/")[0] not in FOLDERS:
         raise UsageError(
-            f"{path}: not below {FLAGS}/ or {POLICIES}/ of {root}",
+            f"{path}: not below {'/, '.join(FOLDERS)}/ of {root}",
             code="NotInRepository",
             remedy="Name files of the flag repository, or none for all.",
         )

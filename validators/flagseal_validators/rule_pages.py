@@ -30,6 +30,7 @@ FAMILIES: Final[Mapping[str, tuple[str, str]]] = {
     "FS4": ("Entitlements", "What customers may do, and the agreements that say so."),
     "FS5": ("Authentication", "Flags that choose how a workload proves who it is."),
     "FS6": ("The repository and its policies", "Who owns which path, and whether the policies can be obeyed."),
+    "FS7": ("Reviews", "Whether what is said of an emergency afterwards is said of it, by somebody, and in full."),
 }
 """Title and purpose of the rules whose ids begin alike."""
 

@@ -55,3 +55,38 @@ spec:
 """
 }
 """What may prove workloads."""
+
+REVIEW_FILE: Final = "reviews/inc-7.yaml"
+
+REVIEWED: Final = """\
+  emergencies:
+  - kind: EmergencyOverride
+    name: stop-new-checkout
+    flag: payments/new-checkout
+    proof: sha256:0f4636c78f65d3639ece5a064b5ae753e3408614a14fb18ab4d7540d2c248543
+    requestedBy: alice
+"""
+"""What a review is about."""
+
+SAID: Final = """\
+  outcome: returned
+  happened: The card gateway refused every second payment.
+  checklist:
+    noticed: By customers, after eleven minutes.
+    cause: A certificate that had run out.
+    served: The old checkout, to everyone; it worked.
+    justified: Yes; an approval takes an hour at night.
+    prevented: The certificate renews itself now.
+  followUps: []
+"""
+"""What a review has to say."""
+
+REVIEW: Final = """\
+apiVersion: flagseal.dev/v1alpha1
+kind: IncidentReview
+metadata: {name: inc-7}
+spec:
+  incident: INC-7
+  environment: production
+"""
+"""The beginning of a review; what it is about and what it says follow."""

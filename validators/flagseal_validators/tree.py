@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from flagseal.model.finding import Finding
 from flagseal.model.limits import LARGEST_FILE
-from flagseal.repository.layout import FLAGS, MISPLACED, POLICIES, POLICY_TESTS, SUFFIXES, Entry, check, place
+from flagseal.repository.layout import FOLDERS, MISPLACED, POLICY_TESTS, SUFFIXES, Entry, check, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,7 +47,7 @@ class Tree:
 
 
 def read_tree(root: Path) -> Tree:
-    """Read every document below ``flags/`` and ``policies/``, policy tests included.
+    """Read every document below the governed folders, policy tests included.
 
     Args:
         root: The repository's top folder.
@@ -97,9 +97,9 @@ def read_file(path: Path) -> bytes | None:
 
 
 def walk(root: Path) -> dict[str, Listed]:
-    """List everything below ``flags/`` and ``policies/`` by path, without following a link."""
+    """List everything below the governed folders by path, without following a link."""
     found: dict[str, Listed] = dict.fromkeys(_by_case_only(root), ("other", NO_MARK))
-    for folder in (FLAGS, POLICIES):
+    for folder in FOLDERS:
         path = root / folder
         if path.is_symlink():
             found[folder] = "symlink", NO_MARK
@@ -133,7 +133,7 @@ def _by_case_only(root: Path) -> list[str]:
         names = [path.name for path in root.iterdir()]
     except OSError:
         return []
-    return [name for name in names if name.lower() in {FLAGS, POLICIES} and name not in {FLAGS, POLICIES}]
+    return [name for name in names if name.lower() in FOLDERS and name not in FOLDERS]
 
 
 def _walk_below(folder: str, name: str, found: dict[str, Listed]) -> None:
@@ -169,7 +169,7 @@ def _mark(child: os.DirEntry[str]) -> Mark:
 
 
 def _is_by_case_only(path: str) -> bool:
-    return "/" not in path and path not in {FLAGS, POLICIES}
+    return "/" not in path and path not in FOLDERS
 
 
 def _strays(entries: list[Entry]) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from flagseal_cli.options import context_option, format_option, parse_context, r
 from flagseal_cli.published import stored_state
 from flagseal_cli.workspace import find_repository
 from flagseal_operator.delivering import delivery
+from flagseal_operator.emergency_source import KINDS
 from flagseal_operator.explanation import explain
 from flagseal_operator.git_delivery import apply
 from flagseal_operator.inventory import Inventory
@@ -105,11 +106,12 @@ def apply_command(
 def status_command(flag: str | None, *, kubeconfig: Path | None, style: str) -> int:
     """Say how the flags of a cluster stand, or one FLAG (namespace/name): what its operator last wrote.
 
-    What it says is as true as the cluster; `flagseal cluster explain` proves it. Exit code 1 unless all is ready.
+    What it says is as true as the cluster; `flagseal cluster explain` proves it. Exit code 1 unless all is ready;
+    overrides and freezes do not count, since they may be refused.
     """
     kube = Kube.of(configuration(kubeconfig))
     if flag is None:
-        kinds = ("FlagRepository", *DECLARING)
+        kinds = ("FlagRepository", *DECLARING, *KINDS)
         bodies = [{**body, "kind": kind} for kind in kinds for body, _ in kube.list(kind)]
     else:
         bodies = [_flag(kube, flag)]
@@ -120,7 +122,7 @@ def status_command(flag: str | None, *, kubeconfig: Path | None, style: str) -> 
             click.echo("\n".join(_lines(body, whole=flag is not None)))
         if not bodies:
             click.echo("The cluster has no flags.")
-    return 0 if all(_condition(body)["status"] == "True" for body in bodies) else 1
+    return 0 if all(_condition(body)["status"] == "True" for body in bodies if body["kind"] not in KINDS) else 1
 
 
 @cluster_command.command("explain")
@@ -207,9 +209,12 @@ def _lines(body: dict[str, Any], *, whole: bool) -> Iterator[str]:
         words.append(f"approved by {status['approvedBy']}")
     if status.get("snapshotVersion"):
         words.append(f"since snapshot {status['snapshotVersion']}")
+    if body["kind"] in KINDS and status.get("person"):
+        words.append(f"by {status['person']}")
+        words.append("reviewed" if status.get("reviewed") else "not reviewed")
     yield "  ".join(words)
     if whole:
         for it in status.get("conditions") or ():
             yield f"  {it['type']}={it['status']} {it['reason']}: {it['message']}"
-    elif ready["status"] != "True" or body["kind"] == "FlagRepository":
+    elif ready["status"] != "True" or body["kind"] in ("FlagRepository", *KINDS):
         yield f"  {ready['message']}"

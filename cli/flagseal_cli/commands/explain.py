@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flagseal.history import review_words, reviewed
 from flagseal.model.errors import FlagsealError, UsageError
 from flagseal.repository import FlagRepository
 from flagseal_cli.console import print_json
@@ -20,6 +21,7 @@ from flagseal_cli.options import (
 )
 from flagseal_cli.published import PublishedState, published_state
 from flagseal_cli.render import INSTANT
+from flagseal_cli.reviews import emergency_json
 from flagseal_cli.workspace import data_folder, find_repository
 from flagseal_operator.explanation import Explanation, Origin, explain
 
@@ -92,8 +94,9 @@ def _lines(told: Explanation, published: PublishedState, git: FlagRepository | N
     emergencies = [("override", it) for it in told.overrides] + [("freeze", it) for it in (told.frozen,) if it]
     for name, standing in emergencies:
         claim = standing.claim
+        words = review_words(reviewed(published.head, standing))
         yield f"← {name:12}{claim.incident}: {claim.deed} by {standing.person}, {claim.reason}"
-        yield f"{_MARGIN}proven; from {standing.since:{INSTANT}} until {standing.until:{INSTANT}}, not reviewed"
+        yield f"{_MARGIN}proven; from {standing.since:{INSTANT}} until {standing.until:{INSTANT}}, {words}"
     timestamp = published.chain.timestamp
     freshness = f"{'was fresh' if published.stale else 'fresh'} until {timestamp.expires:{INSTANT}}"
     yield f"← snapshot    {published.chain.version}, head {published.head.sequence}; {freshness}"
@@ -167,10 +170,8 @@ def _json(told: Explanation, published: PublishedState) -> dict[str, object]:
             {"name": line.name, "when": line.when, "serves": line.serves, "holds": line.holds, "answers": line.answers}
             for line in told.lines
         ],
-        "overrides": [{**it.body(), "person": it.person, "until": it.until} for it in told.overrides],
-        "frozen": None
-        if told.frozen is None
-        else {**told.frozen.body(), "person": told.frozen.person, "until": told.frozen.until},
+        "overrides": [emergency_json(it, published.head) for it in told.overrides],
+        "frozen": None if told.frozen is None else emergency_json(told.frozen, published.head),
         "snapshot": {
             "version": published.chain.version,
             "sequence": published.head.sequence,

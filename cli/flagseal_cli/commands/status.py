@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from flagseal.history import reviewed
 from flagseal.repository import FlagRepository
 from flagseal_cli.console import print_json
 from flagseal_cli.options import data_option, environment_option, format_option, repo_option
 from flagseal_cli.published import PublishedState, published_state
 from flagseal_cli.render import INSTANT, approval_lines, change_lines, missing_lines, pending_lines
+from flagseal_cli.reviews import emergency_json
 from flagseal_cli.workspace import data_folder, find_repository
 from flagseal_operator.standing import Standing, standing
 
@@ -66,14 +68,19 @@ def _print(published: PublishedState, tip: Standing) -> None:
 
 
 def _emergencies(published: PublishedState) -> Iterator[str]:
-    """List what was overridden and is remembered: until somebody else has looked at it, it shows in every report."""
-    found = [it for it in published.build.emergencies.standings if it.claim.ends is None]
-    if found:
-        yield "Break-glass, not reviewed:"
-    for it in found:
-        state = "active until" if it.holds(published.now) else "ended"
-        yield f"  {it.claim.deed} by {it.person} for {it.claim.incident}, {state} {it.until:{INSTANT}}"
-        yield f"    {it.claim.reason}"
+    """List what was overridden and is remembered: first what nobody else has looked at yet."""
+    emergencies = [it for it in published.build.emergencies.standings if it.claim.ends is None]
+    found = [(it, reviewed(published.head, it)) for it in emergencies]
+    for heading, is_open in (("Break-glass, not reviewed:", True), ("Break-glass, reviewed:", False)):
+        some = [(it, review) for it, review in found if (review is None) is is_open]
+        if some:
+            yield heading
+        for it, review in some:
+            state = "active until" if it.holds(published.now) else "ended"
+            yield f"  {it.claim.deed} by {it.person} for {it.claim.incident}, {state} {it.until:{INSTANT}}"
+            yield f"    {it.claim.reason}"
+            if review is not None:
+                yield f"    {review.text}"
 
 
 def _held(published: PublishedState) -> Iterator[str]:
@@ -99,7 +106,7 @@ def _json(published: PublishedState, tip: Standing) -> dict[str, object]:
             for entry in head.waiting(published.trust.environment, published.now)
         ],
         "overrides": [
-            {**it.body(), "person": it.person, "until": it.until, "active": it.holds(published.now)}
+            {**emergency_json(it, head), "active": it.holds(published.now)}
             for it in published.build.emergencies.standings
         ],
         "held": [

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from securesystemslib.dsse import Envelope as Dsse
 
 from flagseal.approval.envelope import Signature
-from flagseal.model.canonical import canonical_json
+from flagseal.model.canonical import canonical_json, sha256_digest
 from flagseal.model.errors import ApprovalError
 from flagseal.model.instants import parse_instant
 
@@ -93,6 +93,11 @@ class Proof:
         """The bytes that are signed; the type is among them."""
         encoded: bytes = Dsse(self.payload, self.kind, {}).pae()
         return encoded
+
+    @property
+    def digest(self) -> str:
+        """``sha256:`` and the hexadecimal digest of what was signed: whoever signs it too does not change it."""
+        return sha256_digest(self.pae)
 
     def with_signature(self, signature: Signature) -> Proof:
         """Add one signature."""

@@ -11,6 +11,7 @@ from flagseal.history.head import Head, Pending, genesis, in_effect, next_change
 from flagseal.history.manifest import Manifest
 from flagseal.history.proposal import Proposal, changes, propose
 from flagseal.history.replay import replay
+from flagseal.history.reviewing import Reviewed, review_words, reviewed
 
 __all__ = [
     "Acceptance",
@@ -24,6 +25,7 @@ __all__ = [
     "Offer",
     "Pending",
     "Proposal",
+    "Reviewed",
     "accept",
     "advanced",
     "build",
@@ -35,4 +37,6 @@ __all__ = [
     "propose",
     "recovered",
     "replay",
+    "review_words",
+    "reviewed",
 ]

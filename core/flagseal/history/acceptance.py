@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING
 
 from flagseal.approval.evidence import gather
 from flagseal.history.bundle import HistoryEntry
-from flagseal.history.head import Head
+from flagseal.history.head import Head, ReviewApproval
 from flagseal.history.waiting import Change, remembered, settle
 from flagseal.history.wholeness import require_compiling, require_policies
+from flagseal.model.document import POLICY_KINDS
 from flagseal.model.errors import ApprovalError, FlagsealError, InvalidDocuments
 from flagseal.model.loader import parse_body
 from flagseal.policy.classify import reached
 from flagseal.policy.decide import decide
 from flagseal.policy.facts import Facts
+from flagseal.policy.reviews import is_review, requesters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,6 +82,13 @@ class _Judged:
     evidence: Evidence
     decision: Decision
 
+    @property
+    def counting(self) -> tuple[str, ...]:
+        """Who approved, but for those who wrote it or asked for what it reviews; sorted."""
+        apart = requesters(self.statement.subjects, self.change.head.documents, self.change.after)
+        people = {approval.person for approval in self.evidence.approvals}
+        return tuple(sorted(people - apart.union(self.statement.contributors)))
+
 
 def accept(head: Head, bundle: Bundle, trust: Trust, *, now: datetime) -> Acceptance:
     """Take the head to the next manifest, or say why not.
@@ -95,6 +104,7 @@ def accept(head: Head, bundle: Bundle, trust: Trust, *, now: datetime) -> Accept
         ``StatementTooLarge``; ``WrongRepository``, ``WrongBranch``, ``StatementReplayed``, ``SequenceGap``,
         ``BeforeMismatch``, ``FromMismatch``; ``ContentMissing``, ``DigestMismatch``, ``InvalidContent``,
         ``SubjectsMismatch``; ``AuthorUnknown``; ``PoliciesInvalid``, ``NotUnique``, ``NotCompiling``;
+        ``ReviewWithPolicies``, ``RequesterUnknown``;
         ``NoValidSignature``; ``ApprovalMissing``, ``SelfApproval``, ``RoleMissing`` and whatever else policies refuse.
     """
     clock = max(now.astimezone(UTC).replace(microsecond=0), head.accepted_at)
@@ -255,6 +265,7 @@ def _manifest(head: Head, statement: Statement, documents: Mapping[str, Document
 def _require_approval(judged: _Judged) -> None:
     """Refuse what the decision denies, and what nobody but its contributors approved, whatever the policies say."""
     people = {approval.person for approval in judged.evidence.approvals}
+    counting = set(judged.counting)
     failed = {check.id for check in judged.decision.failed}
     if not people and failed <= _ABOUT_PEOPLE:
         raise ApprovalError(
@@ -263,9 +274,11 @@ def _require_approval(judged: _Judged) -> None:
             remedy=_remedy(judged.decision),
         )
     if not judged.decision.allowed:
-        raise refusal_of(judged.decision, approved=bool(people - set(judged.statement.contributors)))
-    if not people - set(judged.statement.contributors):
-        raise ApprovalError("Nobody but its contributors approved the change.", code="SelfApproval")
+        raise refusal_of(judged.decision, approved=bool(counting))
+    if not counting:
+        raise ApprovalError(
+            "Nobody approved the change but who wrote it, or asked for what it reviews.", code="SelfApproval"
+        )
 
 
 _CODES = {
@@ -275,6 +288,8 @@ _CODES = {
     "compiles": "NotCompiling",
     "unique": "NotUnique",
     "environments": "UnknownEnvironment",
+    "review-apart": "ReviewWithPolicies",
+    "requester": "RequesterUnknown",
     "policy-may-not-wait": "PolicyMayNotWait",
     "default-deny": "NotCovered",
     "self-approval": "SelfApproval",
@@ -316,7 +331,8 @@ def _successor(head: Head, judged: _Judged, clock: datetime) -> Head:
     statement, change, decided = judged.statement, judged.change, judged.decision.environments
     # Names and keys are the decision's to check: it looks only where something is claimed anew.
     policies, flags = head.policies, reached(statement.subjects, head.documents, change.after)
-    if len(change.subjects) < len(statement.subjects):
+    governing = any(subject.partition("/")[0] in POLICY_KINDS for subject in statement.subjects)
+    if governing:
         policies, flags = require_policies(change.after.values()), frozenset(change.after.catalogue.flags)
     require_compiling(change.after, flags, policies)
     if nowhen := sorted(name for name, entry in decided.items() if entry.effective_from is None):
@@ -335,6 +351,7 @@ def _successor(head: Head, judged: _Judged, clock: datetime) -> Head:
         accepted_at=clock,
         statement=statement.id,
         policies=policies,
+        reviews=_reviews(head, judged, clock),
     )
     pending = settle(
         change,
@@ -343,10 +360,21 @@ def _successor(head: Head, judged: _Judged, clock: datetime) -> Head:
         at_once=frozenset(name for name, entry in decided.items() if entry.toward_safe_now),
     )
     waits = any(entry.sequence == statement.sequence for entry in pending)
-    if waits and len(change.subjects) < len(statement.subjects):
+    if waits and governing:
         raise ApprovalError(
             "The change would have to wait for its time, and policies are in force when they are accepted.",
             code="PolicyMayNotWait",
             remedy="Commit the change of policies apart from the change of flags.",
         )
     return replace(successor, pending=pending, recent=remembered(change, policies.environments, pending))
+
+
+def _reviews(head: Head, judged: _Judged, clock: datetime) -> Mapping[str, ReviewApproval]:
+    """Keep how the reviews that are there were approved; one that is edited was approved anew, or not at all."""
+    subjects = [subject for subject in judged.statement.subjects if is_review(subject)]
+    if not subjects:
+        return head.reviews
+    statement = judged.statement
+    approval = ReviewApproval(statement.id, statement.sequence, clock, judged.counting)
+    found = {**head.reviews, **dict.fromkeys(subjects, approval)}
+    return {subject: it for subject, it in found.items() if judged.change.after.live(subject) is not None}

@@ -47,6 +47,23 @@ class Pending:
     approvals: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class ReviewApproval:
+    """Say how a review was approved.
+
+    Attributes:
+        statement: Id of the statement that approved it as it is.
+        sequence: Its number.
+        accepted_at: When it was accepted.
+        by: Who approved it, of those who count: nobody who wrote it, or asked for what it reviews. Sorted.
+    """
+
+    statement: str
+    sequence: int
+    accepted_at: datetime
+    by: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Head:
     """Hold the accepted state.
@@ -65,6 +82,7 @@ class Head:
         pending: What waits, in the order of sequence and environment.
         accepted_at: When the last statement was accepted, by the clock of who accepted it.
         statement: Id of the last accepted statement; None at genesis.
+        reviews: By subject, how each review among the documents was approved (docs/adr/0159).
         recent: What took effect in the :data:`REMEMBERED` time before the last acceptance, in that order.
         policies: Those in force: the accepted ones.
     """
@@ -79,6 +97,7 @@ class Head:
     pending: tuple[Pending, ...]
     accepted_at: datetime
     statement: str | None
+    reviews: Mapping[str, ReviewApproval] = field(default_factory=dict, kw_only=True)
     recent: tuple[Pending, ...] = field(default=(), kw_only=True, compare=False, repr=False)
     policies: PolicySet = field(compare=False, repr=False)
     _effective: dict[tuple[str, frozenset[int]], State] = field(default_factory=dict, compare=False, repr=False)

@@ -36,6 +36,8 @@ def inconsistencies(kind: str, spec: Mapping[str, Any]) -> Iterator[Problem]:
         case "EntitlementBinding":
             for path, part in _organisations(spec):
                 yield from _agreement(part["agreement"], f"{path}.agreement")
+        case "IncidentReview":
+            yield from _emergencies(spec["emergencies"], "$.spec.emergencies")
 
 
 def _flag(spec: Mapping[str, Any]) -> Iterator[Problem]:
@@ -189,3 +191,20 @@ def _type_name(value: Json) -> str:
             return "object"
         case _:
             return "number"
+
+
+def _emergencies(emergencies: list[dict[str, Any]], path: str) -> Iterator[Problem]:
+    """Hold each emergency that is reviewed against its kind: what is named wrongly is reviewed by nobody."""
+    seen: set[str] = set()
+    for index, emergency in enumerate(emergencies):
+        place, kind = f"{path}[{index}]", emergency["kind"]
+        wrong = {"EmergencyOverride": "namespaces", "FlagFreeze": "flag"}[kind]
+        if wrong in emergency:
+            yield Problem(rule_ids.REVIEWED_WHAT, f"{place}.{wrong}", f"no {kind} has `{wrong}`", "Take it out.")
+        if kind == "EmergencyOverride" and "flag" not in emergency:
+            message = "an EmergencyOverride is named with its flag"
+            yield Problem(rule_ids.REVIEWED_WHAT, place, message, "Write `flag: namespace/name`.")
+        if emergency["proof"] in seen:
+            message = "the same proof stands here twice"
+            yield Problem(rule_ids.REVIEWED_WHAT, f"{place}.proof", message, "Name each emergency once.")
+        seen.add(emergency["proof"])

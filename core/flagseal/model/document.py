@@ -28,7 +28,10 @@ POLICY_KINDS = (
     "AccessPolicy",
     "TrustTiers",
 )
-GOVERNED_KINDS = NAMESPACED_KINDS + POLICY_KINDS
+REVIEW_KINDS = ("IncidentReview",)
+"""Kinds that say what people found out afterwards; they serve nobody anything, and no resource declares them."""
+
+GOVERNED_KINDS = NAMESPACED_KINDS + POLICY_KINDS + REVIEW_KINDS
 """Kinds whose documents are subjects of statements. A PolicyTest governs nothing."""
 
 
@@ -71,7 +74,7 @@ class Document:
 
     Attributes:
         kind: One of :data:`GOVERNED_KINDS` (or ``PolicyTest``).
-        namespace: None for policies.
+        namespace: None for policies and reviews.
         name: ``metadata.name``.
         spec: The spec; None for a tombstone, which says that the document was removed.
         source: Where it was read, if it was read from a file.
@@ -175,7 +178,7 @@ def split_subject(subject: str) -> tuple[str, str | None, str]:
         ValueError: It is not of the form ``Kind/namespace/name`` or ``Kind/name``.
     """
     match subject.split("/"):
-        case [kind, name] if kind in POLICY_KINDS and name:
+        case [kind, name] if kind in (*POLICY_KINDS, *REVIEW_KINDS) and name:
             return kind, None, name
         case [kind, namespace, name] if kind in NAMESPACED_KINDS and namespace and name:
             return kind, namespace, name

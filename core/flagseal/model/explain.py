@@ -14,7 +14,7 @@ from flagseal.model.characters import shown
 from flagseal.model.jsonpath import child, join
 from flagseal.model.limits import MOST_FINDINGS
 from flagseal.model.problem import Problem, did_you_mean, quoted
-from flagseal.model.schema import CLUSTER_SCHEMAS, SCHEMAS, cluster, conditions, organisation, vocabulary
+from flagseal.model.schema import CLUSTER_SCHEMAS, SCHEMAS, cluster, conditions, organisation, review, vocabulary
 from flagseal.model.schema.change import END_OF_DAY, ZONE
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ FORMS: Final[Mapping[str, str]] = {
     conditions.SEMVER: "an operator (= != < <= > >= ^ ~) and a version, as in >=1.2.0",
     organisation.OPENSSH_KEY: "a public key in OpenSSH form: ssh-ed25519 AAAA… comment",
     ZONE: "a time zone by place, as in Europe/Berlin, or UTC",
+    review.PROOF_DIGEST: "sha256: and 64 hexadecimal digits, as `flagseal incidents list` shows them",
     cluster.BASE64: "base64",
     cluster.CARRIER: "64 hexadecimal digits, with -2, -3 and so on where one object is too small",
     cluster.POLICY_NAME: "a kind of policy in lower case, a dot and a name, as in organisation.acme",

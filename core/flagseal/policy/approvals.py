@@ -48,11 +48,18 @@ class Asked:
 
 
 def approval_checks(
-    asked: Asked, facts: Facts, organisation: Organisation
+    asked: Asked, facts: Facts, organisation: Organisation, requesters: frozenset[str] = frozenset()
 ) -> tuple[tuple[Check, ...], tuple[Missing, ...]]:
-    """Judge roles, self-approval, evidence and ticket of one row."""
+    """Judge roles, self-approval, evidence and ticket of one row.
+
+    Args:
+        asked: What the row asks for.
+        facts: Who wrote and who approved.
+        organisation: Who is who.
+        requesters: Who asked for what the change reviews: they count as little as who wrote it.
+    """
     slots, where = asked.slots, asked.environment
-    counted, own = _apart(facts)
+    counted, own = _apart(facts, requesters)
     mergers = frozenset() if asked.row.merger_counts else frozenset(facts.mergers or ())
     counted = [approval for approval in counted if approval.person not in mergers]
     fillings = {proof: _fill(slots, counted, proof, organisation, facts) for proof in _PROOFS[asked.row.evidence]}
@@ -64,14 +71,14 @@ def approval_checks(
             filling,
             organisation,
             now=facts.clock,
-            excluded=mergers.union(facts.contributors),
+            excluded=requesters.union(mergers, facts.contributors),
             environment=where,
             evidence=proof,
         )
     )
     checks = (
         _roles(where, slots, fillings, left),
-        _self_approval(where, slots, counted, own, organisation, facts),
+        _self_approval(where, slots, (counted, own), organisation, facts, requesters),
         _evidence(asked, slots, counted, fillings, organisation, facts),
         _ticket(asked, facts),
         *_merger(asked, facts),
@@ -79,9 +86,9 @@ def approval_checks(
     return checks, left
 
 
-def _apart(facts: Facts) -> tuple[list[Approval], list[Approval]]:
-    """Tell approvals that count from those by people who wrote a part of the change."""
-    authors = frozenset(facts.contributors)
+def _apart(facts: Facts, requesters: frozenset[str]) -> tuple[list[Approval], list[Approval]]:
+    """Tell approvals that count from those by people who wrote a part of the change, or asked for what it reviews."""
+    authors = requesters.union(facts.contributors)
     proven = [approval for approval in facts.approvals if approval.evidence]
     return (
         [approval for approval in proven if approval.person not in authors],
@@ -125,11 +132,12 @@ def _roles(
 def _self_approval(
     where: str | None,
     slots: Sequence[Slot],
-    counted: Sequence[Approval],
-    own: Sequence[Approval],
+    approvals: tuple[Sequence[Approval], Sequence[Approval]],
     organisation: Organisation,
     facts: Facts,
+    requesters: frozenset[str],
 ) -> Check:
+    counted, own = approvals
     if not facts.contributors:
         return Check(
             "self-approval",
@@ -144,14 +152,16 @@ def _self_approval(
     without = fill(slots, counted, organisation, now=facts.clock)
     with_own = fill(slots, [*counted, *own], organisation, now=facts.clock)
     names = " and ".join(sorted({approval.person for approval in own}))
+    asked = bool(requesters.intersection(approval.person for approval in own))
+    did = "wrote a part of it, or asked for what it reviews" if asked else "wrote a part of it"
     if len(with_own.filled) == len(without.filled):
-        return Check("self-approval", where, passed=True, reason=f"{names} wrote a part of it, and is not counted")
+        return Check("self-approval", where, passed=True, reason=f"{names} {did}, and is not counted")
     return Check(
         "self-approval",
         where,
         passed=False,
-        reason=f"{names} wrote a part of it, and cannot approve it",
-        remedy="Ask somebody who wrote none of it.",
+        reason=f"{names} {did}, and cannot approve it",
+        remedy="Ask somebody who did neither." if asked else "Ask somebody who wrote none of it.",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flagseal.model.document import POLICY_KINDS, split_subject
+from flagseal.model.document import NAMESPACED_KINDS, split_subject
 from flagseal.policy.flag_change import FlagChange, flag_change
 from flagseal.policy.severity import highest, strictest
 from flagseal.policy.state import State, changed_subjects, flag_reference, flag_subject
@@ -75,12 +75,12 @@ def reached(subjects: Iterable[str], before: State, after: State, *others: State
     changed; so the index of the state before suffices, and that of the state after need not be made.
 
     Args:
-        subjects: Everything that differs between before and after; policies among it are passed over.
+        subjects: Everything that differs between before and after; policies and reviews among it are passed over.
         before: Before.
         after: After.
         others: Further states in which they may reach flags.
     """
-    chosen = [subject for subject in subjects if split_subject(subject)[0] not in POLICY_KINDS]
+    chosen = [subject for subject in subjects if split_subject(subject)[0] in NAMESPACED_KINDS]
     found = {flag_reference(subject) for subject in chosen if split_subject(subject)[0] == "FlagDefinition"}
     for subject in chosen:
         if split_subject(subject)[0] == "EntitlementBinding":

@@ -22,6 +22,7 @@ from flagseal.policy.decision import Check, Decision, EnvironmentDecision, Missi
 from flagseal.policy.facts import rfc3339
 from flagseal.policy.judgement import Change, Judgement, judge
 from flagseal.policy.policy_change import classify_policies
+from flagseal.policy.reviews import requesters, review_checks
 from flagseal.policy.rules import Case, environment_checks, opening, rows_for
 from flagseal.policy.state import State
 
@@ -58,6 +59,7 @@ def decide(facts: Facts, policies: PolicySet) -> Decision:
         _environments(change, policies),
         *_after_policies(change),
         *_policy_may_not_wait(change, cases),
+        *review_checks(change, policies),
     )
     by_environment: dict[str, tuple[Check, ...]] = {}
     left: list[Missing] = []
@@ -90,8 +92,10 @@ def _case(change: Change, judgement: Judgement, policies: PolicySet) -> Case:
 def _approvals(case: Case, facts: Facts, policies: PolicySet) -> tuple[tuple[Check, ...], tuple[Missing, ...]]:
     if case.row is None:
         return (), ()
+    change = case.change
     asked = Asked(case.row, case.judgement.owners, (case.environment,), case.environment)
-    return approval_checks(asked, facts, policies.organisation)
+    apart = requesters(change.subjects, change.accepted, change.after)
+    return approval_checks(asked, facts, policies.organisation, apart)
 
 
 def _environment(case: Case, checks: tuple[Check, ...]) -> EnvironmentDecision:

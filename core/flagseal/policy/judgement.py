@@ -16,6 +16,7 @@ from flagseal.model.errors import CompileError
 from flagseal.policy.classify import reached
 from flagseal.policy.flag_change import FlagChange, flag_change
 from flagseal.policy.governance import binding_parts
+from flagseal.policy.reviews import concerned, is_review, owners_of_reviewed, reviewed_flags
 from flagseal.policy.severity import highest, strictest
 from flagseal.policy.state import State, changed_subjects
 
@@ -64,7 +65,7 @@ class Change:
 
     @cached_property
     def contents(self) -> tuple[str, ...]:
-        """Those subjects that are flags, segments and bindings."""
+        """Those subjects that are flags, segments, bindings and reviews."""
         return tuple(subject for subject in self.subjects if subject not in set(self.policies))
 
     def in_effect(self, environment: str) -> State:
@@ -175,11 +176,20 @@ def judge(change: Change) -> dict[str, Judgement]:
         unreached = []  # refused anyway; what could not be resolved may well reach them
     found: dict[str, Judgement] = {}
     for name in change.touched:
-        listed = unreached if name in change.environments else []
+        listed = [it for it in unreached if _concerns(change, it, name)]
         judgement = _judge_one(change, name, against_accepted[name], listed)
         if judgement is not None:
             found[name] = judgement
     return found
+
+
+def _concerns(change: Change, subject: str, environment: str) -> bool:
+    """Tell whether a document that changes nothing that is served is judged in an environment.
+
+    In all of them; but a review in the one that it speaks of, as long as the policies list that.
+    """
+    spoken = concerned(subject, change.accepted, change.after) if is_review(subject) else frozenset()
+    return environment in (spoken if spoken and spoken <= set(change.environments) else change.environments)
 
 
 def _judge_one(
@@ -262,6 +272,8 @@ def _lonely_owners(change: Change, subject: str) -> set[tuple[str, ...]]:
 
     The owners of the flags that name it, and its own, each; or else any owner of a flag of its namespace.
     """
+    if is_review(subject):
+        return owners_of_reviewed(subject, change.accepted, change.after)
     documents = [state.live(subject) for state in (change.accepted, change.after)]
     specs = [cast("dict[str, Any]", each.spec) for each in documents if each is not None]
     found: set[tuple[str, ...]] = {(definition.owner,) for definition in _naming(change, subject)}
@@ -275,7 +287,10 @@ def _lonely_owners(change: Change, subject: str) -> set[tuple[str, ...]]:
 
 
 def _naming(change: Change, subject: str) -> list[FlagDefinition]:
-    references = reached([subject], change.accepted, change.after)
+    if is_review(subject):
+        references = reviewed_flags(subject, change.accepted, change.after)
+    else:
+        references = reached([subject], change.accepted, change.after)
     found = [state.definition(reference) for reference in references for state in (change.accepted, change.after)]
     return [definition for definition in found if definition is not None]
 

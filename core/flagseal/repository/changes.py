@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flagseal.repository.layout import FLAGS, POLICIES
+from flagseal.repository.layout import FOLDERS
 
 if TYPE_CHECKING:
     from flagseal.repository.git import Plumbing
@@ -27,7 +27,7 @@ def changed_paths(git: Plumbing, before: str, after: str) -> tuple[str, ...]:
 
 def guarded_entries(git: Plumbing, commit: str) -> str:
     """Give what decides at a commit: two commits with the same hold the same flags, policies, owners and workflows."""
-    paths = (FLAGS, POLICIES, *GUARDED)
+    paths = (*FOLDERS, *GUARDED)
     return git.run("ls-tree", "-z", "--full-tree", commit, *paths)[1].decode("utf-8", "surrogateescape")
 
 

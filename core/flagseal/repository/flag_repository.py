@@ -12,7 +12,7 @@ from flagseal.model.finding import Finding
 from flagseal.repository import layout
 from flagseal.repository.commit import Commit, parse_commit
 from flagseal.repository.git import Plumbing
-from flagseal.repository.layout import FLAGS, NOT_A_FILE, POLICIES, Entry
+from flagseal.repository.layout import FOLDERS, NOT_A_FILE, Entry
 from flagseal.repository.notes import Notes
 from flagseal.repository.reading import read_afresh
 
@@ -52,7 +52,7 @@ class FlagRepository:
         self._read = read
         self._notes = Notes(self.git)
         self._loaded: dict[tuple[str, str], Loaded] = {}
-        self._trees: dict[tuple[str, str], tuple[tuple[Document, ...], tuple[Finding, ...]]] = {}
+        self._trees: dict[tuple[str, ...], tuple[tuple[Document, ...], tuple[Finding, ...]]] = {}
 
     @cached_property
     def identity(self) -> str:
@@ -143,17 +143,17 @@ class FlagRepository:
         older, younger = self.resolve(ancestor), self.resolve(descendant)
         return self.git.run("merge-base", "--is-ancestor", older, younger, accept=(0, 1))[0] == 0
 
-    def governed_trees(self, revision: str) -> tuple[str, str]:
-        """Give mode, type and object id of ``flags`` and ``policies``, empty where there is none.
+    def governed_trees(self, revision: str) -> tuple[str, ...]:
+        """Give mode, type and object id of each of :data:`~flagseal.repository.layout.FOLDERS`, empty without it.
 
-        Two commits with the same pair hold the same documents, byte for byte.
+        Two commits with the same hold the same documents, byte for byte.
         """
         commit = self.resolve(revision)
-        found = {FLAGS: "", POLICIES: ""}
-        for row in self.git.run("ls-tree", "-z", "--full-tree", commit, FLAGS, POLICIES)[1].split(b"\0")[:-1]:
+        found = dict.fromkeys(FOLDERS, "")
+        for row in self.git.run("ls-tree", "-z", "--full-tree", commit, *FOLDERS)[1].split(b"\0")[:-1]:
             meta, _, name = row.decode("utf-8", "replace").partition("\t")
             found[name] = meta
-        return found[FLAGS], found[POLICIES]
+        return tuple(found[folder] for folder in FOLDERS)
 
     def documents(self, revision: str) -> tuple[tuple[Document, ...], tuple[Finding, ...]]:
         """Read all governed documents of a revision.
@@ -182,7 +182,7 @@ class FlagRepository:
         return self._trees[trees]
 
     def blobs(self, revision: str) -> Mapping[str, str]:
-        """Give the object id of every file below ``flags/`` and ``policies/``, by path.
+        """Give the object id of every file below the governed folders, by path.
 
         Raises:
             RepositoryError: ``UnknownRevision``.
@@ -292,7 +292,7 @@ class FlagRepository:
         return tuple(commits)
 
     def _tree_entries(self, commit: str) -> Iterator[Entry]:
-        listing = self.git.run("ls-tree", "-r", "-z", "--full-tree", commit, FLAGS, POLICIES)[1]
+        listing = self.git.run("ls-tree", "-r", "-z", "--full-tree", commit, *FOLDERS)[1]
         for row in listing.decode("utf-8", "replace").split("\0")[:-1]:
             meta, _, path = row.partition("\t")
             mode, _, blob = meta.split(" ")
@@ -333,8 +333,8 @@ class FlagRepository:
 
 
 def _folder_entries(root: Path) -> Iterator[Entry]:
-    """Walk ``flags/`` and ``policies/`` without following a link."""
-    pending = [folder for folder in (FLAGS, POLICIES) if os.path.lexists(root / folder)]
+    """Walk the governed folders without following a link."""
+    pending = [folder for folder in FOLDERS if os.path.lexists(root / folder)]
     while pending:
         path = pending.pop()
         mode = (root / path).lstat().st_mode

@@ -1,7 +1,7 @@
 """Where documents lie in a flag repository, and what must be unique in it.
 
-``flags/<namespace>/<name>.yaml`` and ``policies/*.yaml`` hold governed documents, one a file. ``policies/tests/`` holds
-policy tests, which govern nothing. Other files are nobody's business here.
+``flags/<namespace>/<name>.yaml``, ``policies/*.yaml`` and ``reviews/*.yaml`` hold governed documents, one a file.
+``policies/tests/`` holds policy tests, which govern nothing. Other files are nobody's business here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from flagseal.model.document import GOVERNED_KINDS, NAMESPACED_KINDS
+from flagseal.model.document import GOVERNED_KINDS, NAMESPACED_KINDS, REVIEW_KINDS
 from flagseal.model.finding import Finding
 from flagseal.model.uniqueness import clashes
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 FLAGS = "flags"
 POLICIES = "policies"
+REVIEWS = "reviews"
+FOLDERS = (FLAGS, POLICIES, REVIEWS)
+"""Whatever of a repository is governed lies below one of these."""
+
 POLICY_TESTS = "policies/tests/"
 SUFFIXES = (".yaml", ".yml")
 
@@ -33,7 +37,7 @@ EntryKind = Literal["file", "symlink", "submodule", "other"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One path below ``flags/`` or ``policies/``.
+    """One path below one of :data:`FOLDERS`.
 
     Attributes:
         path: Relative to the repository's root, with forward slashes.
@@ -70,7 +74,7 @@ def place(entries: Iterable[Entry]) -> tuple[tuple[Entry, ...], tuple[Finding, .
                 )
             )
         elif entry.path.endswith(SUFFIXES):
-            if (parts[0] == FLAGS and len(parts) == 3) or (parts[0] == POLICIES and len(parts) == 2):  # noqa: PLR2004 (folder, namespace, file)
+            if len(parts) == (3 if parts[0] == FLAGS else 2):
                 files.append(entry)
             else:
                 findings.append(
@@ -78,7 +82,7 @@ def place(entries: Iterable[Entry]) -> tuple[tuple[Entry, ...], tuple[Finding, .
                         entry.path,
                         MISPLACED,
                         "a document here belongs to no namespace",
-                        "Move it to flags/<namespace>/<name>.yaml or policies/<name>.yaml.",
+                        "Move it to flags/<namespace>/<name>.yaml, policies/<name>.yaml or reviews/<name>.yaml.",
                     )
                 )
     return tuple(files), tuple(findings)
@@ -109,7 +113,7 @@ def check_path(document: Document) -> Iterable[Finding]:
         namespace, _, name = rest.partition("/")
         stem = name.rpartition(".")[0]
         if document.kind not in NAMESPACED_KINDS:
-            yield _at(document, MISPLACED, "$.kind", f"{document.kind} does not belong under flags/", "Move the file.")
+            yield _misplaced(document, folder)
             return
         if document.namespace != namespace:
             yield _at(
@@ -120,19 +124,32 @@ def check_path(document: Document) -> Iterable[Finding]:
                 "Move the file, or correct the namespace.",
             )
         if document.name != stem:
-            yield _at(
-                document,
-                NAME_DIFFERS,
-                "$.metadata.name",
-                f"name {document.name!r} is not the file's, {stem!r}",
-                f"Rename the file to {document.name}.yaml, or correct the name.",
-            )
-    elif document.kind in NAMESPACED_KINDS:
-        yield _at(document, MISPLACED, "$.kind", f"{document.kind} does not belong under policies/", "Move the file.")
+            yield _named_otherwise(document, stem)
+    elif folder == REVIEWS:
+        if document.kind not in REVIEW_KINDS:
+            yield _misplaced(document, folder)
+        elif document.name != rest.rpartition(".")[0]:
+            yield _named_otherwise(document, rest.rpartition(".")[0])
+    elif document.kind in (*NAMESPACED_KINDS, *REVIEW_KINDS):
+        yield _misplaced(document, POLICIES)
     elif document.kind not in GOVERNED_KINDS:
         yield _at(
             document, MISPLACED, "$.kind", f"{document.kind} governs nothing", f"Move the file to {POLICY_TESTS}."
         )
+
+
+def _misplaced(document: Document, folder: str) -> Finding:
+    return _at(document, MISPLACED, "$.kind", f"{document.kind} does not belong under {folder}/", "Move the file.")
+
+
+def _named_otherwise(document: Document, stem: str) -> Finding:
+    return _at(
+        document,
+        NAME_DIFFERS,
+        "$.metadata.name",
+        f"name {document.name!r} is not the file's, {stem!r}",
+        f"Rename the file to {document.name}.yaml, or correct the name.",
+    )
 
 
 def _at(document: Document, rule: str, path: str, message: str, remedy: str) -> Finding:

@@ -79,6 +79,15 @@ class Trail:
         """Give the accepted statements since genesis, in order."""
         return history_entries(self._files, self.trust.genesis.sequence, self.sequence)
 
+    def head_as_of(self, instant: datetime) -> Head:
+        """Rebuild the head that was accepted at an instant; genesis before any.
+
+        Raises:
+            FlagsealError: The history does not hold.
+        """
+        sequences = [it.envelope.statement.sequence for it in self.entries() if it.accepted_at <= instant]
+        return head_at(self._files, self.trust, max(sequences, default=self.trust.genesis.sequence))
+
     def approved(self, statement: str) -> Approved | None:
         """Find an accepted statement by its id, and decide it again as it was decided.
 

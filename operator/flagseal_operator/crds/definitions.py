@@ -62,6 +62,7 @@ COLUMNS: Final = {
         _column("Until", ".spec.until"),
         *_STATE,
         _column("By", ".status.person"),
+        _column("Reviewed", ".status.reviewed.outcome"),
         _AGE,
     ),
     "EmergencyOverride": (
@@ -71,6 +72,7 @@ COLUMNS: Final = {
         _column("Until", ".spec.until"),
         *_STATE,
         _column("By", ".status.person"),
+        _column("Reviewed", ".status.reviewed.outcome"),
         _AGE,
     ),
 }

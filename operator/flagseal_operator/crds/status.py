@@ -64,6 +64,22 @@ _IN_FORCE: Final = {
     "approvedBy": _APPROVED_BY,
     "snapshotVersion": _whole("The snapshot with which it came out."),
 }
+_EMERGENCY: Final = {
+    "person": _text("Who is proven to have asked for it."),
+    "proof": _text("Digest of the proof, by which a review names it."),
+    "reviewed": {
+        "type": "object",
+        "description": "Its review, as accepted; absent while nobody has reviewed it.",
+        "properties": {
+            "review": _text("Name of the IncidentReview."),
+            "outcome": _text("Whether it was made permanent, or returned from."),
+            "by": {"type": "array", "description": "Who approved the review.", "items": _text("A person.")},
+            "at": _text("When the review was accepted."),
+            "statement": _text("Id of the statement that approved it."),
+            "sequence": _whole("Its number in the history."),
+        },
+    },
+}
 _OWN: Final[dict[str, dict[str, Any]]] = {
     "FlagDefinition": _IN_FORCE,
     "Segment": _IN_FORCE,
@@ -71,8 +87,8 @@ _OWN: Final[dict[str, dict[str, Any]]] = {
     "FlagPolicy": _IN_FORCE,
     "FlagApproval": {"sequence": _whole("The statement's number."), "approvedBy": _APPROVED_BY},
     "FlagRepository": {"commit": _text("The commit up to which it was followed.")},
-    "FlagFreeze": {"person": _text("Who is proven to have asked for it.")},
-    "EmergencyOverride": {"person": _text("Who is proven to have asked for it.")},
+    "FlagFreeze": _EMERGENCY,
+    "EmergencyOverride": _EMERGENCY,
 }
 
 

@@ -14,7 +14,7 @@ from flagseal.emergency import EMPTY
 from flagseal.history import accept
 from flagseal.history.overriding import Serving
 from flagseal.model.canonical import canonical_json
-from flagseal.model.document import NAMESPACED_KINDS, split_subject
+from flagseal.model.document import NAMESPACED_KINDS, REVIEW_KINDS, split_subject
 from flagseal.policy.state import changed_subjects
 from flagseal_operator.carriers import Carried, genesis_carrier
 from flagseal_operator.pieces import place_of
@@ -131,7 +131,11 @@ class Reporter:
         declared = {
             seen.digest for kind in DECLARING for seen in self._inventory.of(kind).values() if seen.digest is not None
         }
-        live = (subject for subject, document in picture.effective.items() if not document.is_tombstone)
+        live = (
+            subject
+            for subject, document in picture.effective.items()
+            if not document.is_tombstone and document.kind not in REVIEW_KINDS
+        )
         return tuple(subject for subject in live if picture.effective[subject].digest not in declared)
 
     def _chosen(self, refs: Iterable[Ref]) -> Iterator[tuple[Ref, Seen]]:

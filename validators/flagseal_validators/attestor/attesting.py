@@ -27,6 +27,7 @@ from flagseal.policy.facts import Approval as PolicyApproval
 from flagseal.policy.facts import rfc3339
 from flagseal.policy.membership import members
 from flagseal.repository.changes import changed_paths, file_at
+from flagseal.repository.layout import FOLDERS
 from flagseal_validators.attestor.checks import Case, Ownership, judge, mergers
 from flagseal_validators.attestor.gate import gate
 from flagseal_validators.attestor.landing import landings
@@ -209,7 +210,7 @@ def _case(
 
 def _governs(case: Case) -> bool:
     """Tell whether a landing touches documents, and not only who owns them or what runs."""
-    return any(path.startswith(("flags/", "policies/")) for path in case.changed)
+    return any(path.startswith(tuple(f"{folder}/" for folder in FOLDERS)) for path in case.changed)
 
 
 def _common(cases: Sequence[Case]) -> tuple[Approval, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from flagseal.model.errors import RepositoryError
 from flagseal.model.limits import LARGEST_FILE
 from flagseal.policy.decision import Check
-from flagseal.repository.layout import FLAGS, POLICIES
+from flagseal.repository.layout import FOLDERS
 from flagseal_validators.gate import validate_paths
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def findings_at(
 
 
 def _write(repository: FlagRepository, commit: str, root: Path) -> None:
-    listing = repository.git.run("ls-tree", "-r", "-z", "--full-tree", commit, FLAGS, POLICIES)[1]
+    listing = repository.git.run("ls-tree", "-r", "-z", "--full-tree", commit, *FOLDERS)[1]
     rows = [row.partition(b"\t") for row in listing.split(b"\0")[:-1]]
     entries = [(meta.decode("ascii").split(" "), path) for meta, _, path in rows]
     blobs = {

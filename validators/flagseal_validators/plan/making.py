@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from flagseal.model.canonical import canonical_json
-from flagseal.model.document import NAMESPACED_KINDS
+from flagseal.model.document import POLICY_KINDS
 from flagseal.model.errors import CompileError, InvalidPolicies
 from flagseal.model.policy_set import load_policies
 from flagseal.policy import State, decide
@@ -117,7 +117,7 @@ class _Making:
         self._later = _policies_after(after)
 
     def authority(self, subjects: Sequence[str]) -> Authority:
-        if self._later is None or not any(subject.partition("/")[0] not in NAMESPACED_KINDS for subject in subjects):
+        if self._later is None or not any(subject.partition("/")[0] in POLICY_KINDS for subject in subjects):
             return Authority()
         return authority(self._policies, self._later, _owners(self._before, self._after), self._facts.clock)
 

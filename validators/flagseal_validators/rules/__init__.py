@@ -98,6 +98,9 @@ from flagseal_validators.rules import (
     fs614_anonymous_in_production,
     fs615_access_ended,
     fs616_role_without_operation,
+    fs701_reviewed_what,
+    fs702_unfinished_review,
+    fs703_unknown_in_review,
 )
 
 if TYPE_CHECKING:
@@ -198,6 +201,9 @@ _MODULES: Final = (
     fs614_anonymous_in_production,
     fs615_access_ended,
     fs616_role_without_operation,
+    fs701_reviewed_what,
+    fs702_unfinished_review,
+    fs703_unknown_in_review,
 )
 
 RULES: Final[Mapping[str, Rule]] = MappingProxyType({module.RULE.id: module.RULE for module in _MODULES})

@@ -20,6 +20,7 @@ from flagseal.model.schema.envelope import DIALECT, SCHEMA_BASE
 from flagseal.model.schema.flag import FLAG_DEFINITION, SEGMENT
 from flagseal.model.schema.organisation import ENVIRONMENT_LIST, ORGANISATION
 from flagseal.model.schema.policy_test import POLICY_TEST
+from flagseal.model.schema.review import INCIDENT_REVIEW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +43,7 @@ SCHEMAS: Final[Mapping[str, JsonSchema]] = MappingProxyType(
         "ChangeCalendar": CHANGE_CALENDAR,
         "AccessPolicy": ACCESS_POLICY,
         "TrustTiers": TRUST_TIERS,
+        "IncidentReview": INCIDENT_REVIEW,
         "PolicyTest": POLICY_TEST,
     }
 )
@@ -78,7 +80,7 @@ def combined() -> JsonSchema:
         "$schema": DIALECT,
         "$id": f"{SCHEMA_BASE}/flagseal.json",
         "title": "Flagseal document",
-        "description": "A flag, a segment, an entitlement binding or a policy.",
+        "description": "A flag, a segment, an entitlement binding, a policy or a review.",
         "oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in SCHEMAS],
         "$defs": {kind: dict(schema) for kind, schema in SCHEMAS.items()},
     }

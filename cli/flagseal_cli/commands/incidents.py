@@ -1,0 +1,177 @@
+"""``flagseal incidents``: what was overridden or frozen, by what is published, and who has reviewed it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from flagseal.model.errors import UsageError
+from flagseal_cli.console import note, print_json
+from flagseal_cli.options import data_option, environment_option, format_option, repo_option
+from flagseal_cli.place import state_in
+from flagseal_cli.published import published_state
+from flagseal_cli.render import INSTANT
+from flagseal_cli.reviews import emergency_json
+from flagseal_cli.workspace import data_folder, find_repository
+from flagseal_validators.incidents import draft, gather
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from flagseal_cli.published import PublishedState
+    from flagseal_validators.incidents import Emergency, Incident
+
+_F = TypeVar("_F", bound="Callable[..., object]")
+
+
+def published_options(command: _F) -> _F:
+    """Add the options that say what is published where: a store with its root, or a checkout's own data."""
+    for option in (
+        data_option,
+        repo_option,
+        environment_option,
+        click.option(
+            "--root",
+            envvar="FLAGSEAL_ROOT",
+            type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            help="With --store: the pinned root.json.",
+        ),
+        click.option(
+            "--store",
+            envvar="FLAGSEAL_STORE",
+            metavar="DIR|URL",
+            help="Where the snapshots are: a folder, or s3://BUCKET/PREFIX?endpoint=…. Default: the checkout's own.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group("incidents")
+def incidents_command() -> None:
+    """Say what was overridden or frozen, and have it reviewed."""
+
+
+@incidents_command.command("list")
+@published_options
+@click.option("--all", "everything", is_flag=True, help="Also those that are reviewed.")
+@format_option
+def list_command(
+    *,
+    store: str | None,
+    root: Path | None,
+    environment: str | None,
+    repo: Path | None,
+    data: Path | None,
+    everything: bool,
+    style: str,
+) -> int:
+    """List what nobody has reviewed, as everybody can verify it. Exit code 1 while there is something."""
+    published = _published(store, root, environment, repo, data)
+    found = _gathered(published)
+    shown = [it for it in found if everything or it.open]
+    if style == "json":
+        print_json([_json(it, published) for it in shown])
+    else:
+        for incident in shown:
+            click.echo("\n".join(_lines(incident)))
+        if not shown:
+            click.echo(f"{published.trust.environment}: nothing is left to review")
+    return 1 if any(it.open for it in found) else 0
+
+
+@incidents_command.command("draft")
+@click.argument("incident")
+@published_options
+@click.option("--permanent", is_flag=True, help="Propose that what was served becomes permanent; default: returned.")
+def draft_command(
+    incident: str,
+    *,
+    store: str | None,
+    root: Path | None,
+    environment: str | None,
+    repo: Path | None,
+    data: Path | None,
+    permanent: bool,
+) -> None:
+    """Write the review of INCIDENT as a draft, for reviews/: what is published filled in, the rest left to you."""
+    published = _published(store, root, environment, repo, data)
+    found = next((it for it in _gathered(published) if it.incident == incident and it.open), None)
+    if found is None:
+        raise UsageError(
+            f"{incident}: nothing of it is left to review",
+            code="UnknownIncident",
+            remedy="`flagseal incidents list` names all that is.",
+        )
+    click.echo(draft(found, "permanent" if permanent else "returned"), nl=False)
+    note(f"Save it as reviews/{found.name}.yaml, answer every TODO, and have it approved.")
+
+
+def _published(
+    store: str | None, root: Path | None, environment: str | None, repo: Path | None, data: Path | None
+) -> PublishedState:
+    if store is not None and root is not None:
+        return state_in(store, root, environment)
+    if store is not None or root is not None:
+        raise UsageError(
+            "a store needs the root that it is verified by",
+            code="NoPlace",
+            remedy="Give --store and --root together, or work in a checkout of the flag repository.",
+        )
+    return published_state(data_folder(find_repository(repo), environment, data))
+
+
+def _gathered(published: PublishedState) -> tuple[Incident, ...]:
+    if published.stale:
+        note("Nobody has signed what is published in time: what happened since is not known here.")
+    return gather(published.head, published.build, published.trail, now=published.now)
+
+
+def _lines(incident: Incident) -> Iterator[str]:
+    count = len(incident.open)
+    left = f"{count} of {len(incident.emergencies)} not reviewed" if count else "reviewed"
+    yield f"{incident.environment}: {incident.incident}, {left}"
+    for it in incident.emergencies:
+        standing = it.standing
+        yield f"  {standing.claim.deed} by {standing.person} at {standing.since:{INSTANT}}, {_end(it)}"
+        yield f"    {standing.claim.reason}"
+        yield f"    {standing.claim.title}, proof {standing.proof.digest}"
+        for effect in it.effects:
+            yield f"    {effect.flag} ({effect.tier}, {effect.owner}): {effect.before}; then {effect.during}"
+        if it.flags > len(it.effects):
+            yield f"    and {it.flags - len(it.effects)} flags more"
+        yield f"    {'not reviewed' if it.review is None else it.review.text}"
+
+
+def _end(emergency: Emergency) -> str:
+    until = f"{emergency.standing.until:{INSTANT}}"
+    if emergency.active:
+        return f"active until {until}"
+    return f"ended {until}{f' by {emergency.ended_by}' if emergency.ended_by else ', by itself'}"
+
+
+def _json(incident: Incident, published: PublishedState) -> dict[str, object]:
+    return {
+        "environment": incident.environment,
+        "incident": incident.incident,
+        "review": f"reviews/{incident.name}.yaml",
+        "reviewed": not incident.open,
+        "emergencies": [
+            {
+                **emergency_json(it.standing, published.head),
+                "since": it.standing.since,
+                "active": it.active,
+                "endedBy": it.ended_by,
+                "provenBy": it.proof,
+                "authentication": dict(it.extra),
+                "flags": it.flags,
+                "effects": [
+                    {"flag": e.flag, "tier": e.tier, "owner": e.owner, "before": e.before, "during": e.during}
+                    for e in it.effects
+                ],
+            }
+            for it in incident.emergencies
+        ],
+    }

@@ -1,0 +1,1 @@
+"""What is told of overrides and freezes afterwards, and where."""

@@ -1,0 +1,9 @@
+"""Post-incident review: what is published of overrides and freezes, told to people, and drafted for them to finish.
+
+Pure, but for reading the published history: whoever calls it has verified what is published, in full.
+"""
+
+from flagseal_validators.incidents.drafting import draft
+from flagseal_validators.incidents.gathering import Effect, Emergency, Incident, gather
+
+__all__ = ["Effect", "Emergency", "Incident", "draft", "gather"]
