@@ -74,9 +74,11 @@ HEADER = \# Everything that $(1) installs, pinned with hashes. Made by "make con
 constraints: $(INSTALLED) ## Pin the newest releases that are older than a week
 	$(COMPILE) --extra all --group dev --output-file constraints.txt pyproject.toml >/dev/null
 	$(COMPILE) --extra all --constraints constraints.txt --output-file constraints-image.txt pyproject.toml >/dev/null
+	$(COMPILE) --extra forge --constraints constraints.txt --output-file constraints-forge.txt pyproject.toml >/dev/null
 	$(COMPILE) --group bench --constraints constraints.txt --output-file constraints-bench.txt pyproject.toml >/dev/null
 	@printf '%s\n' '$(call HEADER,make)' | cat - constraints.txt > .venv/pins && mv .venv/pins constraints.txt
 	@printf '%s\n' '$(call HEADER,the image)' | cat - constraints-image.txt > .venv/pins && mv .venv/pins constraints-image.txt
+	@printf '%s\n' '$(call HEADER,a workflow of a flag repository)' | cat - constraints-forge.txt > .venv/pins && mv .venv/pins constraints-forge.txt
 	@printf '%s\n' '$(call HEADER,make bench)' | cat - constraints-bench.txt > .venv/pins && mv .venv/pins constraints-bench.txt
 
 clean: ## Remove everything that make made; never the demo or its keys

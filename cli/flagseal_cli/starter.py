@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from flagseal.model.errors import UsageError
 from flagseal_cli import gitsetup
+from flagseal_cli.workflows import attestor_files, flag_workflows
 from flagseal_cli.workspace import FOLDER
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
 _PERSON = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -173,14 +175,37 @@ def write_starter(folder: Path, *, person: str | None, public_key: Path | None, 
         "expires": f"{_half_a_year_after(now)}",
     }
     files = {**_FILES, "policies/approvals.yaml": _approvals()}
+    filled = {path: Template(text).substitute(values) for path, text in files.items()}
     with gitsetup.built_whole(folder) as building:
-        for path, text in files.items():
-            target = building / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(Template(text).substitute(values), "utf-8")
+        write_files(building, {**filled, **flag_workflows()})
         gitsetup.initialise(building)
         gitsetup.sign_commits_with(building, signing)
     return Starter(first)
+
+
+def write_attestor(folder: Path, flags: str) -> None:
+    """Write the repository whose workflow attests a flag repository: all of it, or nothing. Nothing is committed.
+
+    Args:
+        folder: Where; must be missing or empty.
+        flags: ``OWNER/NAME`` of the flag repository on GitHub.
+
+    Raises:
+        UsageError: The folder is in use, or ``flags`` names no repository.
+    """
+    gitsetup.refuse_unless_empty(folder)
+    files = attestor_files(flags)
+    with gitsetup.built_whole(folder) as building:
+        write_files(building, files)
+        gitsetup.initialise(building)
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Write texts into a folder, by their paths from there."""
+    for path, text in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, "utf-8")
 
 
 def _half_a_year_after(now: datetime) -> str:

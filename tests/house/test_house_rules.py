@@ -43,7 +43,7 @@ def test_every_folder_of_tests_is_a_package() -> None:
     assert [folder for folder in folders if not (TOP / folder / "__init__.py").exists()] == []
 
 
-@pytest.mark.parametrize("name", ["constraints.txt", "constraints-bench.txt"])
+@pytest.mark.parametrize("name", ["constraints.txt", "constraints-forge.txt", "constraints-bench.txt"])
 def test_pins_carry_hashes_and_no_address(name: str) -> None:
     """A pin names a package, a version and hashes; where it is fetched from is the machine's business."""
     text = (TOP / name).read_text(encoding="utf-8")

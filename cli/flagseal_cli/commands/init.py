@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
+from flagseal.model.errors import UsageError
 from flagseal_cli.console import note
 from flagseal_cli.demo import DEMO_AUTHOR, write_demo
-from flagseal_cli.starter import write_starter
+from flagseal_cli.starter import write_attestor, write_starter
 
 
 @click.command("init")
@@ -21,9 +22,22 @@ from flagseal_cli.starter import write_starter
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="Your public SSH key, with which git will sign here. Default: git's user.signingkey.",
 )
-def init_command(folder: Path, *, demo: bool, person: str | None, key: Path | None) -> None:
-    """Write a fresh flag repository into FOLDER, with policies, CODEOWNERS and git set up for signed commits."""
+@click.option(
+    "--attestor-of",
+    "flags",
+    metavar="OWNER/NAME",
+    help="Write the repository whose workflow attests that flag repository on GitHub, in place of a flag repository.",
+)
+def init_command(folder: Path, *, demo: bool, person: str | None, key: Path | None, flags: str | None) -> None:
+    """Write a fresh flag repository into FOLDER: policies, CODEOWNERS, workflows, and git set up for signed commits."""
     target = folder.resolve()
+    if flags is not None:
+        if demo or person is not None or key is not None:
+            raise UsageError("--attestor-of goes with nothing else", remedy="An attestor has no people and no flags.")
+        write_attestor(target, flags)
+        note(f"Wrote the attestor of {flags} to {target}.")
+        note("Next: put trust.json beside its README.md, which says what else it needs, then commit and push.")
+        return
     if demo:
         write_demo(target, now=datetime.now(UTC))
         note(f"Wrote the sample company to {target}; commits there are {DEMO_AUTHOR}'s.")

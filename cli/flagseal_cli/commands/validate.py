@@ -28,8 +28,24 @@ FORMATS = ("text", "json", "sarif", "junit", "github")
     "--base", metavar="REV", help="What the change is compared with; only what it touches is held to the day."
 )
 @click.option("--format", "style", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option(
+    "--write",
+    "written",
+    nargs=2,
+    type=(click.Choice(FORMATS), click.Path(path_type=Path, dir_okay=False)),
+    metavar="FORMAT FILE",
+    multiple=True,
+    help="Write it to a file as well, in another format.",
+)
 @click.option("--repo", type=click.Path(path_type=Path, exists=True, file_okay=False), help="The flag repository.")
-def validate_command(paths: tuple[Path, ...], *, base: str | None, style: str, repo: Path | None) -> int:
+def validate_command(
+    paths: tuple[Path, ...],
+    *,
+    base: str | None,
+    style: str,
+    written: tuple[tuple[str, Path], ...],
+    repo: Path | None,
+) -> int:
     """Check flags and policies. Exit code 0: clean; 1: findings; 2: cannot tell.
 
     Without PATHS, everything is checked. What only time brought about (an expiry) is an error on files that the change
@@ -62,6 +78,8 @@ def validate_command(paths: tuple[Path, ...], *, base: str | None, style: str, r
             processes=os.cpu_count() or 1,
             progress=progress.say("Judging"),
         )
+    for other, file in written:
+        file.write_text(_rendered(report, other, root), "utf-8")
     click.echo(_rendered(report, style, root), nl=False)
     return 1 if report.errors else 0
 

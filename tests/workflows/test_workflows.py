@@ -1,0 +1,156 @@
+"""What `flagseal init` writes for a git host's runners, and what this repository runs itself."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from flagseal_cli.main import run as flagseal
+from flagseal_cli.workflows import FLAG_WORKFLOWS, REQUIREMENTS, attestor_files, flag_workflows, requirements
+from tests.workflows.conftest import OWN
+from tests.workflows.linters import security, syntax
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FROM_A_RELEASE = """\
+        python -m pip install --require-hashes --requirement .github/flagseal/requirements.txt
+        python -m pip install --no-deps flagseal==0.1.0
+"""
+FROM_THIS_TREE = """\
+        python -m pip install --require-hashes --requirement constraints.txt
+        python -m pip install --no-deps --no-build-isolation .
+"""
+ALL = (*FLAG_WORKFLOWS, "attest")
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """Read a workflow."""
+    found = yaml.safe_load(text)
+    assert isinstance(found, dict)
+    return found
+
+
+def steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:
+    """List the steps of all jobs."""
+    return [step for job in workflow["jobs"].values() for step in job["steps"]]
+
+
+@pytest.mark.usefixtures("linted")
+def test_the_linters_find_nothing_in_what_init_writes(written: dict[str, Path]) -> None:
+    """Neither actionlint nor zizmor."""
+    assert sorted(written) == sorted(ALL)
+    assert syntax(*written.values()) == []
+    assert security(*written.values()) == []
+
+
+@pytest.mark.usefixtures("linted")
+def test_the_linters_find_nothing_in_what_this_repository_runs() -> None:
+    """Its own workflows, the product's included."""
+    files = sorted(OWN.iterdir())
+    assert [file.suffix for file in files] == [".yaml"] * len(files)
+    assert syntax(*files) == []
+    assert security(*files) == []
+
+
+@pytest.mark.parametrize("name", FLAG_WORKFLOWS)
+def test_this_repository_runs_what_init_writes(name: str) -> None:
+    """The same files, but that Flagseal is installed from the tree."""
+    shipped = flag_workflows()[f".github/workflows/{name}.yaml"]
+    assert shipped.count(FROM_A_RELEASE) == 1
+    assert (OWN / f"{name}.yaml").read_text() == shipped.replace(FROM_A_RELEASE, FROM_THIS_TREE)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_job_has_what_it_needs_and_nothing_more(name: str) -> None:
+    """No right but the job's own; an end in sight; no credentials left behind; scripts without expressions."""
+    texts = {**flag_workflows(), **attestor_files("acme/flags")}
+    workflow = parsed(texts[f".github/workflows/{name}.yaml"])
+    assert workflow["permissions"] == {}
+    assert workflow["concurrency"]["group"]
+    for job in workflow["jobs"].values():
+        assert 0 < job["timeout-minutes"] <= 60
+        assert set(job["permissions"].values()) <= {"read", "write"}
+    for step in steps(workflow):
+        assert "${{" not in step.get("run", "")
+        if "uses" in step:
+            assert re.fullmatch(r"[\w/.-]+@[0-9a-f]{40}", step["uses"])
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False
+    used = re.findall(r"uses: (\S+)( # v\d+\.\d+\.\d+)?$", texts[f".github/workflows/{name}.yaml"], re.MULTILINE)
+    assert all(version for _, version in used)
+
+
+def test_what_runs_a_request_may_write_nothing_and_knows_no_secret() -> None:
+    """The check runs the request's own files: it reads, and a job that sees none of them uploads the findings."""
+    text = flag_workflows()[".github/workflows/check.yaml"]
+    assert "secrets." not in text
+    jobs = parsed(text)["jobs"]
+    assert jobs["gate"]["permissions"] == {"contents": "read"}
+    for job in jobs.values():
+        writes = "write" in job["permissions"].values()
+        runs = any("run" in step or step["uses"].startswith("actions/checkout@") for step in job["steps"])
+        assert not (writes and runs)
+
+
+def test_what_may_write_to_a_request_is_told_nothing_by_it() -> None:
+    """The comment's workflow takes no artifact, checks out its own branch, hands no word of the event to a script."""
+    text = flag_workflows()[".github/workflows/comment.yaml"]
+    workflow = parsed(text)
+    assert "download-artifact" not in text
+    assert "secrets." not in text
+    checkout = next(step for step in steps(workflow) if step.get("uses", "").startswith("actions/checkout@"))
+    assert set(checkout["with"]) == {"fetch-depth", "persist-credentials"}
+    assert [step["env"] for step in steps(workflow) if "env" in step] == [{"GITHUB_TOKEN": "${{ github.token }}"}]
+
+
+def test_the_attestors_keys_are_in_its_own_repository() -> None:
+    """The flag repository's workflow asks; it signs nothing, and passes no word but the wish."""
+    asking = flag_workflows()[".github/workflows/approve.yaml"]
+    assert "flagseal attest" not in asking
+    assert re.findall(r"secrets\.(\w+)", asking) == ["FLAGSEAL_ATTESTOR_TOKEN"]
+    attesting = parsed(attestor_files("acme/flags")[".github/workflows/attest.yaml"])
+    # PyYAML reads the key `on` as true.
+    assert attesting[True]["workflow_dispatch"] is None
+    assert attesting["jobs"]["attest"]["environment"] == "attestor"
+    assert attesting["jobs"]["attest"]["permissions"] == {"contents": "read"}
+
+
+def test_everything_but_flagseal_is_installed_by_hash() -> None:
+    """Pins of all that `flagseal[forge]` needs; none of a server or an operator."""
+    pins = requirements()
+    names = set(re.findall(r"^([a-z0-9-]+)==", pins, re.MULTILINE))
+    assert {"click", "gitpython", "pygithub", "pyyaml", "ruamel-yaml", "tuf"} <= names
+    assert not {"kopf", "grpcio", "uvicorn", "pytest"} & names
+    assert pins.count("--hash=sha256:") > len(names)
+    assert flag_workflows()[REQUIREMENTS] == attestor_files("acme/flags")["requirements.txt"] == pins
+
+
+def test_init_writes_an_attestor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A repository of its own, for one flag repository."""
+    assert flagseal(["init", str(tmp_path / "attestor"), "--attestor-of", "acme/flags"]) == 0
+    assert "trust.json" in capsys.readouterr().err
+    text = (tmp_path / "attestor" / ".github" / "workflows" / "attest.yaml").read_text()
+    assert "repository: acme/flags\n" in text
+    assert "__" not in text
+    assert "acme/flags" in (tmp_path / "attestor" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("flags", ["flags", "acme/flags/x", "acme/fl ags", 'acme/flags"', "acme/..", "acme/$(id)"])
+def test_an_attestor_is_written_for_a_repository_only(
+    tmp_path: Path, flags: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What stands in a workflow is a name and nothing else; nothing is written otherwise."""
+    folder = tmp_path / "attestor"
+    assert flagseal(["init", str(folder), "--attestor-of", flags]) == 2
+    assert not folder.exists()
+    assert "OWNER/NAME" in capsys.readouterr().err
+
+
+def test_an_attestor_has_no_people(tmp_path: Path) -> None:
+    """What belongs to a flag repository is refused, not passed over."""
+    folder = tmp_path / "attestor"
+    assert flagseal(["init", str(folder / "x"), "--attestor-of", "acme/flags", "--person", "ann"]) == 2
