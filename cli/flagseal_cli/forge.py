@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from flagseal.repository import FlagRepository
     from flagseal_validators.attestor import Attestation, Saved
     from flagseal_validators.forge.github import GitHubForge
+    from flagseal_validators.forge.github.asking import Asker
 
 _NAME = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}")
 
@@ -46,14 +47,33 @@ def open_forge(name: str | None, fallback: str = "") -> GitHubForge:
         UsageError: ``NoRepository``; nothing names it.
         ForgeError: ``NoToken``, ``BadToken``.
     """
-    from flagseal_validators.forge.github import GitHubForge, access_from, open_github
+    from flagseal_validators.forge.github import GitHubForge
+
+    return GitHubForge(*open_asker(name, fallback))
+
+
+def open_asker(name: str | None, fallback: str = "") -> tuple[Asker, str]:
+    """Open GitHub for one repository, by what the environment says.
+
+    Args:
+        name: What ``--github`` says.
+        fallback: What the trust calls the repository.
+
+    Raises:
+        UsageError: ``NoRepository``; nothing names it.
+        ForgeError: ``NoToken``, ``BadToken``.
+
+    Returns:
+        Whom to ask, and the repository's name.
+    """
+    from flagseal_validators.forge.github import access_from, open_github
 
     found = next(filter(_NAME.fullmatch, filter(None, (name, fallback, os.environ.get("GITHUB_REPOSITORY")))), None)
     if found is None or (name is not None and found != name):
         raise UsageError(
             "--github: which repository on GitHub is not known", code="NoRepository", remedy="Write OWNER/NAME."
         )
-    return GitHubForge(open_github(access_from(os.environ), sleep=time.sleep), found)
+    return open_github(access_from(os.environ), sleep=time.sleep), found
 
 
 def open_remote(git: FlagRepository, name: str) -> Remote:

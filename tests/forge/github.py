@@ -138,6 +138,7 @@ class Repository:
     rulesets: list[Ruleset] = field(default_factory=list)
     checks: list[CheckRun] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
+    started: list[tuple[str, str]] = field(default_factory=list)
     labels: set[str] = field(default_factory=set)
 
     @property
@@ -195,6 +196,21 @@ class Repository:
         """Remember that a branch moved."""
         number = self.github.next()
         self.activity.append(Movement(number, f"refs/heads/{branch}", actor, self.github.now, kind, before, after))
+
+    def follow(self, pull: Pull) -> str:
+        """Let the refs of a request lead to its head and to its test merge, as everybody fetches them; give the latter.
+
+        GitHub does so at each push; here whoever needs them says when, since a thousand requests need none.
+        """
+        head, place = self.head_of(pull), f"refs/pull/{pull.number}"
+        self.git("fetch", "--quiet", str((pull.fork or self).path), f"+refs/heads/{pull.head}:{place}/head")
+        onto = self.tip(pull.base)
+        tree, *conflict = self.git("merge-tree", "--write-tree", "--name-only", onto, head, check=False).splitlines()
+        if conflict:
+            return ""
+        merged = self._commit(tree, [onto, head], f"Merge {head} into {onto}", pull.user, WEB_FLOW)
+        self.git("update-ref", f"{place}/merge", merged)
+        return merged
 
     # people in the browser
 

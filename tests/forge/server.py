@@ -212,7 +212,7 @@ class Server:
 
     @staticmethod
     def _send(http: BaseHTTPRequestHandler, status: int, answer: Any, headers: dict[str, str]) -> None:  # noqa: ANN401
-        data = b"" if status == 304 else json.dumps(answer).encode()
+        data = b"" if status in {204, 304} else json.dumps(answer).encode()
         http.send_response(status)
         for name, value in headers.items():
             http.send_header(name, value)
@@ -363,3 +363,4 @@ def _actor(github: GitHub, email: str) -> dict[str, Any]:
 # Each registers what it answers.
 import_module("tests.forge.pulls")
 import_module("tests.forge.issues")
+import_module("tests.forge.actions")

@@ -5,58 +5,34 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from flagseal.approval.authors import contributors
-from flagseal.history import changes
-from flagseal.history.waiting import Change
-from flagseal.model.document import Document, split_subject
-from flagseal.model.errors import ApprovalError, InvalidDocuments, SnapshotError, UsageError
-from flagseal.model.policy_set import load_policies
-from flagseal.policy import Facts, State
+from flagseal.model.errors import ApprovalError, UsageError
 from flagseal.policy.state import flag_subject
 from flagseal.repository import FlagRepository
 from flagseal_cli.console import Progress, note, print_json, wants_colour
 from flagseal_cli.options import data_option, environment_option, repo_option
-from flagseal_cli.published import published_state
-from flagseal_cli.workspace import data_folder, find_repository, quick_reader, without_gc
+from flagseal_cli.planning import Base, base_of, changes_of, judged, sound
+from flagseal_cli.workspace import find_repository, quick_reader, without_gc
 from flagseal_validators.plan import Recording, as_markdown, as_record, as_text, plan
 from flagseal_validators.plan.promotion import promoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from flagseal.history import Head
     from flagseal.model.canonical import Json
-    from flagseal.model.finding import Finding
-    from flagseal.model.policies import Organisation, PolicySet
+    from flagseal.model.document import Document
+    from flagseal.model.policies import Organisation
+    from flagseal.policy import Facts
     from flagseal.repository import Commit
     from flagseal_validators.plan import Plan
 
 _WORKING_TREE = "the working tree"
 _TICKET = "Ticket"
-
-
-@dataclass(frozen=True)
-class _Base:
-    """What a change is held against.
-
-    Attributes:
-        commit: Its id.
-        state: Its documents.
-        policies: Those in force there.
-        head: The accepted state, if that is what the commit stands for.
-    """
-
-    commit: str
-    state: State
-    policies: PolicySet
-    head: Head | None
 
 
 @click.command("plan")
@@ -111,12 +87,12 @@ def plan_command(  # noqa: PLR0913 (one argument an option)
     recorded = _contexts(contexts) if contexts is not None else None
     with without_gc(), Progress() as progress:
         git = FlagRepository(repository, read=quick_reader(repository, progress.say("Reading")))
-        before = _base(git, base, repository, environment, data)
+        before = base_of(git, base, repository, environment, data)
         if promote is not None:
             facts, unknown = _promoting(before, promote, flags, authors), False
         else:
-            documents = _sound(git.working_tree_documents() if revision is None else git.documents(revision))
-            facts, unknown = _facts(git, before, _changes(before, documents), revision, authors)
+            documents = sound(git.working_tree_documents() if revision is None else git.documents(revision))
+            facts, unknown = _facts(git, before, changes_of(before, documents), revision, authors)
         manifest = before.head.manifest if before.head is not None else None
         told = progress.say("Replaying contexts")
         recording = Recording(recorded, group_by, examples, told) if recorded is not None else None
@@ -149,7 +125,7 @@ def _print(made: Plan, heading: str, style: str) -> None:
     click.echo(as_text(made, width=width, colour=wants_colour()), nl=False)
 
 
-def _promoting(base: _Base, promote: str, flags: tuple[str, ...], authors: tuple[str, ...]) -> Facts:
+def _promoting(base: Base, promote: str, flags: tuple[str, ...], authors: tuple[str, ...]) -> Facts:
     """Gather the facts of a change in which one environment's sections stand in place of another's."""
     source, _, target = promote.partition(":")
     for name in (source, target):
@@ -165,39 +141,12 @@ def _promoting(base: _Base, promote: str, flags: tuple[str, ...], authors: tuple
     found = (base.state.live(flag_subject(flag)) for flag in chosen)
     written = (promoted(document, source, target) for document in found if document is not None)
     different = {document.subject: document for document in written if document is not None}
-    return _judged(base, different, tuple(sorted(authors)), None)
-
-
-def _sound(read: tuple[tuple[Document, ...], tuple[Finding, ...]]) -> tuple[Document, ...]:
-    documents, findings = read
-    if errors := [finding for finding in findings if finding.severity == "error"]:
-        raise InvalidDocuments(errors)
-    return documents
-
-
-def _base(git: FlagRepository, revision: str, repository: Path, environment: str | None, data: Path | None) -> _Base:
-    """Read the base; where it is the accepted commit of a local installation, with what history knows of it."""
-    commit = git.resolve(revision)
-    try:
-        folder = data_folder(repository, environment, data)
-    except UsageError:
-        folder = None
-    if folder is not None and folder.is_initialised:
-        try:
-            head = published_state(folder).head
-        except SnapshotError as error:
-            note(f"What is accepted cannot be told: {error.message}")
-        else:
-            if head.commit == commit:
-                return _Base(commit, head.documents, head.policies, head)
-    documents = _sound(git.documents(commit))
-    state = State({document.subject: document for document in documents})
-    return _Base(commit, state, load_policies(documents), None)
+    return judged(base, different, tuple(sorted(authors)), None)
 
 
 def _facts(
     git: FlagRepository,
-    base: _Base,
+    base: Base,
     different: Mapping[str, Document],
     revision: str | None,
     authors: tuple[str, ...],
@@ -210,50 +159,7 @@ def _facts(
     if not people and signers is not None:
         note("Nobody is known to have written the change; whoever did cannot approve it. Name them with --author.")
     ticket = next(filter(None, (commit.trailer(_TICKET) for commit in commits)), None)
-    return _judged(base, different, tuple(sorted(people)), ticket), signers is None
-
-
-def _judged(base: _Base, different: Mapping[str, Document], contributors: tuple[str, ...], ticket: str | None) -> Facts:
-    """Put together what a decision on a change of the base is made from, at this instant."""
-    after = base.state.changed(different)
-    now = datetime.now(UTC).replace(microsecond=0)
-    in_effect, pending = {}, {}
-    if base.head is not None:
-        head, clock = base.head, max(now, base.head.accepted_at)
-        change = Change.of(head, after, tuple(different), head.sequence + 1, clock)
-        for name in base.policies.environments:
-            if head.waiting(name, clock):
-                in_effect[name] = head.effective(name, clock)
-            if linked := change.linked(name):
-                pending[name] = max(entry.effective_from for entry in linked)
-    return Facts(
-        accepted=base.state,
-        after=after,
-        subjects=tuple(different),
-        contributors=contributors,
-        approvals=(),
-        now=now,
-        ticket=ticket,
-        in_effect=in_effect,
-        pending_until=pending,
-        accepted_at=base.head.accepted_at if base.head is not None else None,
-        # Of a base that nobody accepted, the commit says as well what its documents are, at no cost.
-        head=None if base.head is not None else base.commit,
-    )
-
-
-def _changes(base: _Base, documents: tuple[Document, ...]) -> Mapping[str, Document]:
-    if base.head is not None:
-        return changes(base.head, documents)
-    found = {document.subject: document for document in documents}
-    different = {
-        subject: document
-        for subject, document in found.items()
-        if (known := base.state.documents.get(subject)) is not document
-        and (known is None or known.digest != document.digest)
-    }
-    gone = (subject for subject in base.state.documents if subject not in found)
-    return dict(sorted({**different, **{it: Document(*split_subject(it), spec=None) for it in gone}}.items()))
+    return judged(base, different, tuple(sorted(people)), ticket), signers is None
 
 
 def _contributors(commits: tuple[Commit, ...], organisation: Organisation) -> set[str] | None:

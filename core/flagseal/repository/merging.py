@@ -62,6 +62,19 @@ class Merging:
         )  # fmt: skip
         return out.decode("ascii", "replace").splitlines()[0] if status == 0 else None
 
+    def landed(self, ours: str, theirs: str) -> str | None:
+        """Merge two commits, and give the commit that would land.
+
+        Args:
+            ours: As for :meth:`merge`.
+            theirs: As for :meth:`merge`.
+
+        Returns:
+            Object id of a commit by nobody, whose first parent is ``ours``; None where they conflict.
+        """
+        tree = self.merge(ours, theirs)
+        return None if tree is None else self._commit(tree, ours)
+
     def picked(self, onto: str, commits: tuple[str, ...]) -> tuple[str, ...] | None:
         """Apply commits one after another, as a rebase does.
 
@@ -100,19 +113,24 @@ class Merging:
 
 
 @contextmanager
-def merging(git: Plumbing) -> Iterator[Merging]:
-    """Open a scratch object store over a repository, and forget it afterwards."""
+def merging(git: Plumbing, *, kept: bool = False) -> Iterator[Merging]:
+    """Open a scratch object store over a repository, and forget it afterwards.
+
+    Args:
+        git: The repository's.
+        kept: Write the objects to the repository itself, so that whoever reads it finds them; no ref names them.
+    """
     objects = Path(git.text("rev-parse", "--git-path", "objects"))
     own = objects if objects.is_absolute() else Path.cwd() / objects
     with tempfile.TemporaryDirectory(prefix="flagseal-merge-") as folder:
         scratch, empty = Path(folder) / "objects", Path(folder) / "empty"
         scratch.mkdir()
         empty.mkdir()
+        store = {"GIT_OBJECT_DIRECTORY": str(scratch), "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(own)}
         yield Merging(
             git,
             {
-                "GIT_OBJECT_DIRECTORY": str(scratch),
-                "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(own),
+                **({} if kept else store),
                 "GIT_INDEX_FILE": str(Path(folder) / "index"),
                 "GIT_WORK_TREE": str(empty),
                 "GIT_ATTR_NOSYSTEM": "1",

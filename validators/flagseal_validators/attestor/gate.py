@@ -12,6 +12,7 @@ from flagseal.model.limits import LARGEST_FILE
 from flagseal.policy.decision import Check
 from flagseal.repository.layout import FOLDERS
 from flagseal_validators.gate import validate_paths
+from flagseal_validators.touched import Base
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -44,9 +45,21 @@ def gate(repository: FlagRepository, commit: str, *, touched: Collection[str], t
 
 
 def findings_at(
-    repository: FlagRepository, commit: str, *, touched: Collection[str], today: date
+    repository: FlagRepository,
+    commit: str,
+    *,
+    today: date,
+    touched: Collection[str] = (),
+    base: str | None = None,
 ) -> tuple[Finding, ...]:
     """Say what the gate finds in a commit; written to a folder of its own, and read there like any other.
+
+    Args:
+        repository: Holds it.
+        commit: Object id.
+        today: The day, UTC.
+        touched: Paths that the change touches.
+        base: Object id of the commit that it is compared with; then that says what it touches, and what was there before.
 
     Raises:
         RepositoryError: ``BadTree``: a path that no repository can have.
@@ -54,7 +67,10 @@ def findings_at(
     with tempfile.TemporaryDirectory(prefix="flagseal-gate-") as folder:
         root = Path(folder)
         _write(repository, commit, root)
-        return validate_paths(root, (), today=today, touched=frozenset(touched)).findings
+        if base is None:
+            return validate_paths(root, (), today=today, touched=frozenset(touched)).findings
+        compared = Base(root, repository, base, repository.blobs(base))
+        return validate_paths(root, (), today=today, base=compared).findings
 
 
 def _write(repository: FlagRepository, commit: str, root: Path) -> None:

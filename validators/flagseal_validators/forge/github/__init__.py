@@ -1,7 +1,8 @@
 """GitHub, through PyGithub."""
 
 from flagseal_validators.forge.github.access import Access, access_from, open_github
+from flagseal_validators.forge.github.opened import GitHubOpened, origin_of, wake
 from flagseal_validators.forge.github.reading import GitHubForge
 from flagseal_validators.forge.github.writing import GitHubDesk
 
-__all__ = ["Access", "GitHubDesk", "GitHubForge", "access_from", "open_github"]
+__all__ = ["Access", "GitHubDesk", "GitHubForge", "GitHubOpened", "access_from", "open_github", "origin_of", "wake"]

@@ -1,0 +1,82 @@
+"""What an open pull request would do, read from git as data: nothing of it is checked out, run or believed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from flagseal.approval.authors import signers
+from flagseal.model.errors import InvalidDocuments
+from flagseal.repository.merging import merging
+from flagseal_cli.planning import base_of, changes_of, judged, sound
+from flagseal_validators.attestor.gate import findings_at
+from flagseal_validators.attestor.people import accounts_of
+from flagseal_validators.plan import plan
+from flagseal_validators.plan.request import as_comment, as_conflict
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flagseal.repository import Commit, FlagRepository
+    from flagseal.repository.sharing import Remote
+    from flagseal_cli.planning import Base
+    from flagseal_validators.forge.opened import OpenRequest
+    from flagseal_validators.plan import Plan
+
+_TICKET: Final = "Ticket"
+_BASE: Final = "refs/flagseal/base"
+_HEADS: Final = "refs/flagseal/requests"
+
+
+def fetch_request(git: FlagRepository, remote: Remote, request: OpenRequest) -> bool:
+    """Fetch a request and the branch it goes to.
+
+    Raises:
+        RepositoryError: ``FetchFailed``.
+
+    Returns:
+        Whether the request is still what it was; if not, whoever changed it is told of the change.
+    """
+    head = f"{_HEADS}/{request.number}"
+    remote.fetch(f"+refs/heads/{request.base}:{_BASE}", f"+refs/pull/{request.number}/head:{head}")
+    return git.resolve(head) == request.head
+
+
+def comment_on(git: FlagRepository, repository: Path, request: OpenRequest) -> str:
+    """Write what landing a request would do, onto its branch as it is now.
+
+    Args:
+        git: Where :func:`fetch_request` fetched it to.
+        repository: Its folder.
+        request: The request.
+
+    Raises:
+        InvalidDocuments: The branch itself cannot be read.
+    """
+    onto = git.resolve(_BASE)
+    base = base_of(git, onto, repository, None, None)
+    with merging(git.git, kept=True) as merge:
+        landed = merge.landed(onto, request.head)
+    if landed is None:
+        return as_conflict(request.base)
+    findings = findings_at(git, landed, today=datetime.now(UTC).date(), base=onto)
+    heading = f"From {onto[:12]} to {request.head[:12]}, merged"
+    return as_comment(findings, _plan(git, base, landed, request), heading=heading)
+
+
+def _plan(git: FlagRepository, base: Base, landed: str, request: OpenRequest) -> Plan | None:
+    try:
+        different = changes_of(base, sound(git.documents(landed)))
+    except InvalidDocuments:
+        return None
+    commits = git.commits_between(base.commit, request.head)
+    people = sorted(_hands(base, commits, request))
+    ticket = next(filter(None, (commit.trailer(_TICKET) for commit in commits)), None)
+    return plan(judged(base, different, tuple(people), ticket), base.policies)
+
+
+def _hands(base: Base, commits: tuple[Commit, ...], request: OpenRequest) -> set[str]:
+    """Find who is known to have had a hand in it. The attestor asks for everybody; here, whoever is known is told."""
+    organisation = base.policies.organisation
+    author = accounts_of(organisation).get(request.author.id) if request.author is not None else None
+    return {*signers(commits, organisation), *filter(None, (author,))}

@@ -1,0 +1,170 @@
+"""A pull request, as the workflows see it: their scripts run by bash, against the double."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flagseal_cli.workflows import flag_workflows
+from tests.forge.world import company, run
+from tests.history.branch import path_of, text_of
+from tests.history.company import flag
+from tests.workflows.runner import Ran, after_run, on_request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.forge.github import Pull
+    from tests.forge.world import World
+
+OTHER = flag("other")
+FILE = path_of(OTHER)
+BAD = text_of(OTHER).replace("riskTier", "riskTeir")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A company on GitHub."""
+    with company(tmp_path) as found:
+        yield found
+
+
+def workflow(name: str) -> str:
+    """Give a workflow that `flagseal init` writes."""
+    return flag_workflows()[f".github/workflows/{name}.yaml"]
+
+
+def judged(world: World, pull: Pull) -> Ran:
+    """Run the gate of a request."""
+    ran = on_request(world, pull, world.path).job(workflow("check"), "gate")
+    assert ran is not None
+    return ran[-1]
+
+
+def commented(world: World, pull: Pull) -> list[str]:
+    """Run what speaks for the request, and list the comments that stand there."""
+    ran = after_run(world, pull, world.path).job(workflow("comment"), "plan")
+    assert ran is not None
+    assert ran[-1].status == 0, ran[-1].output
+    return [comment.body for comment in world.repo.comments if comment.number == pull.number]
+
+
+def mended(world: World) -> None:
+    """Push the flag as it should be."""
+    world.commit(OTHER, message="mend")
+    world.github.wait(minutes=1)
+    world.push("change")
+
+
+def test_a_bad_flag_is_shown_at_its_line_and_said_once_and_then_no_more(world: World) -> None:
+    """Annotations and a red check; one comment; after the repair a green check and the same comment, made anew."""
+    pull = world.propose(files={FILE: BAD})
+    gate = judged(world, pull)
+    assert gate.status == 1
+    assert f"::error file={FILE},line=" in gate.output
+    [said] = commented(world, pull)
+    assert "the gate finds 2 errors" in said.partition("\n\n")[2].splitlines()[0]
+    assert FILE in said
+    mended(world)
+    assert judged(world, pull).status == 0
+    [now] = commented(world, pull)
+    assert "error" not in now
+    assert "Flagseal plan" in now
+    assert "payments/other" in now
+    assert commented(world, pull) == [now]
+
+
+def test_the_findings_go_to_code_scanning_where_it_is_to_be_had(world: World) -> None:
+    """By a job of its own that has the right; a private repository has to say that it pays for it."""
+    pull = world.propose(files={FILE: BAD})
+    runner = on_request(world, pull, world.path)
+    assert runner.job(workflow("check"), "gate") is not None
+    assert runner.job(workflow("check"), "code-scanning") is None
+    runner.variables["FLAGSEAL_CODE_SCANNING"] = "on"
+    assert runner.job(workflow("check"), "code-scanning") == []
+    [log] = json.loads(runner.uploaded[0])["runs"]
+    assert [found["level"] for found in log["results"]] == ["error", "error", "warning"]
+
+
+def test_a_forks_request_is_judged_and_spoken_for_all_the_same(world: World) -> None:
+    """Its own run may write nothing; who speaks for it finds the request by the fork's number, branch and commit."""
+    fork = world.github.repository("bob-gh", "flags", 9)
+    world.branch("change")
+    world.commit(OTHER)
+    run(world.clone, "push", "--quiet", fork.url, "origin/main:refs/heads/main")
+    fork.push(world.user("bob"), world.clone, "HEAD", "change")
+    pull = world.repo.open(world.user("bob"), "change", fork=fork)
+    runner = on_request(world, pull, world.path, variables={"FLAGSEAL_CODE_SCANNING": "on"})
+    gate = runner.job(workflow("check"), "gate")
+    assert gate is not None
+    assert gate[-1].status == 0, gate[-1].output
+    assert runner.job(workflow("check"), "code-scanning") is None
+    [said] = commented(world, pull)
+    assert "payments/other" in said
+
+
+def test_the_plan_is_what_merging_does_and_not_what_the_branch_lacks(world: World) -> None:
+    """The branch went on meanwhile; what it gained is none of the request's doing."""
+    pull = world.propose(OTHER)
+    world.landed(flag("third"), branch="third")
+    [said] = commented(world, pull)
+    assert "payments/other" in said
+    assert "payments/third" not in said
+
+
+def test_who_opened_it_is_not_asked_to_approve_it(world: World) -> None:
+    """By the number of their account, whatever the commits say."""
+    pull = world.propose(OTHER, by="bob")
+    [by_bob] = commented(world, pull)
+    other = world.propose(OTHER, by="alice", branch="hers")
+    [by_alice] = commented(world, other)
+    assert "`alice`" in by_bob or " alice" in by_bob
+    assert "alice" not in by_alice
+
+
+def test_a_conflict_is_said(world: World) -> None:
+    """There is nothing to plan, and what to do stands there."""
+    pull = world.propose(files={FILE: text_of(OTHER)})
+    world.landed(branch="first", files={FILE: text_of(OTHER).replace("true", "false")})
+    [said] = commented(world, pull)
+    assert "conflicts with `main`" in said
+
+
+def test_a_request_that_moved_on_is_left_to_the_next_run(world: World) -> None:
+    """What was judged is no longer what is there: nothing is said of either."""
+    pull = world.propose(files={FILE: BAD})
+    runner = after_run(world, pull, world.path)
+    mended(world)
+    ran = runner.job(workflow("comment"), "plan")
+    assert ran is not None
+    assert ran[-1].status == 0
+    assert "nothing is said" in ran[-1].output
+    assert world.repo.comments == []
+
+
+def test_a_run_that_no_request_started_says_nothing(world: World) -> None:
+    """The workflow's own condition; and the command's, if somebody takes it away."""
+    pull = world.propose(OTHER)
+    runner = after_run(world, pull, world.path)
+    runner.event["workflow_run"]["event"] = "push"
+    assert runner.job(workflow("comment"), "plan") is None
+    ran = runner.job(
+        workflow("comment").replace("    if: github.event.workflow_run.event == 'pull_request'\n", ""), "plan"
+    )
+    assert ran is not None
+    assert ran[-1].status == 2
+    assert "BadEvent" in ran[-1].output
+
+
+def test_a_repository_of_the_same_owner_with_a_branch_of_the_same_name_is_another(world: World) -> None:
+    """GitHub's list goes by names; the number of the repository decides."""
+    pull = world.propose(OTHER)
+    runner = after_run(world, pull, world.path)
+    runner.event["workflow_run"]["head_repository"]["id"] = 4712
+    ran = runner.job(workflow("comment"), "plan")
+    assert ran is not None
+    assert "nothing is said" in ran[-1].output
+    assert world.repo.comments == []
