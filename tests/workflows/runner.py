@@ -159,7 +159,7 @@ class Runner:
         return Ran(name, done.returncode, done.stdout)
 
 
-def on_request(world: World, pull: Pull, path: Path, **more: dict[str, str]) -> Runner:
+def on_request(world: World, pull: Pull, path: Path, variables: dict[str, str] | None = None) -> Runner:
     """Give the runner of a request's own workflows."""
     found = world.repo
     head = {"sha": found.head_of(pull), "ref": pull.head, "repo": _named(pull.fork or found)}
@@ -170,7 +170,9 @@ def on_request(world: World, pull: Pull, path: Path, **more: dict[str, str]) -> 
         "pull_request": {"number": pull.number, "head": head, "base": base},
         "repository": {**_named(found), "visibility": "private"},
     }
-    return Runner(world, found, "pull_request", event, f"refs/pull/{pull.number}/merge", path, **more)
+    return Runner(
+        world, found, "pull_request", event, f"refs/pull/{pull.number}/merge", path, variables=variables or {}
+    )
 
 
 def after_run(world: World, pull: Pull, path: Path) -> Runner:

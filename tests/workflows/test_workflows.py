@@ -27,7 +27,7 @@ FROM_THIS_TREE = """\
 ALL = (*FLAG_WORKFLOWS, "attest")
 
 
-def parsed(text: str) -> dict[str, Any]:
+def parsed(text: str) -> dict[Any, Any]:
     """Read a workflow."""
     found = yaml.safe_load(text)
     assert isinstance(found, dict)

@@ -59,7 +59,7 @@ def findings_at(
         commit: Object id.
         today: The day, UTC.
         touched: Paths that the change touches.
-        base: Object id of the commit that it is compared with; then that says what it touches, and what was there before.
+        base: Object id of the commit that it is compared with: what it touches, and what was there before, is read.
 
     Raises:
         RepositoryError: ``BadTree``: a path that no repository can have.
