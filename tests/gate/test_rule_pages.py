@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from flagseal.model.errors import UsageError
 from flagseal_cli.commands.rule import rule_command
 from flagseal_validators import rule_pages
 from flagseal_validators.rules import RULES
+from tests.model.samples import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +53,18 @@ def test_the_command_lists_all_rules_and_prints_one_in_any_case() -> None:
 def test_the_committed_pages_are_what_the_rules_say() -> None:
     """Whoever changes a rule runs `make generate`."""
     assert rule_pages.files().stale() == []
+
+
+def test_what_cannot_be_excused_is_listed_with_its_reason() -> None:
+    """In docs/validate.md, exactly those rules, by ranges of the catalogue."""
+    section = (REPOSITORY / "docs/validate.md").read_text().partition("## What can be excused")[2].partition("\n## ")[0]
+    listed: list[str] = []
+    for cell in re.findall(r"^\| (FS[^|]*) \| \S[^|]*\|$", section, re.MULTILINE):
+        for part in cell.split(", "):
+            first, _, last = part.partition(" to ")
+            assert {first, last or first} <= set(RULES)
+            listed += [rule for rule in RULES if first <= rule <= (last or first)]
+    assert sorted(listed) == [rule.id for rule in RULES.values() if not rule.suppressible]
 
 
 def test_a_page_that_differs_is_named_and_mended(tmp_path: Path) -> None:
