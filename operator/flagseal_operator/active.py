@@ -110,8 +110,8 @@ class Active:
         self.engine = Engine(self.source, publisher, trust, clock=clock, emergencies=self._emergencies)
         self._clock = clock
         self._require = require
-        self._reporter = Reporter(self.inventory, trust)
         self._writer = StatusWriter(self.kube, self.inventory, clock)
+        self._reporter = Reporter(self.inventory, trust, self._writer.is_said)
         self._watcher = Watcher(configure, self.kube, self.inventory, namespaces=namespaces, told=self._wake)
         self._runner = Runner(self.engine, watch=self._watched, stepped=self._stepped, failed=self._failed, clock=clock)
         self._git = GitDelivery(self.kube, self.inventory, trust, self._writer, git, clock) if git else None
@@ -251,7 +251,7 @@ class Active:
                 standing = None if outcome is None else outcome.standing
                 review = None if standing is None else reviewed(step.head, standing)
                 status = emergency_status(seen, outcome, refusal, now, review)
-                if canonical_json(status) != seen.status:
+                if not self._writer.is_said(ref, status):
                     ready = status["conditions"][0]
                     updates.append(Update(ref, status, (ready["reason"], ready["message"])))
         return updates

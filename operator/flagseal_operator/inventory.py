@@ -87,9 +87,10 @@ class Inventory:
         return frozenset(dirty)
 
     def touch(self, ref: Ref) -> None:
-        """Have a resource looked at again."""
+        """Have a resource looked at again, soon, whatever else happens."""
         with self._lock:
             self._dirty.add(ref)
+            self._revision += 1
 
     def see(self, kind: str, event: str | None, body: Mapping[str, Any]) -> bool:
         """Take note of an event.

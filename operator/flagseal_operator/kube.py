@@ -128,14 +128,17 @@ class Kube:
             if error.status not in _GONE:
                 raise
 
-    def write_status(self, ref: Ref, status: Mapping[str, Any]) -> None:
+    def write_status(self, ref: Ref, status: Mapping[str, Any]) -> dict[str, Any] | None:
         """Write a whole status; a resource that is gone has none.
+
+        Returns:
+            The resource as it is now; None if it is gone.
 
         Raises:
             KubeError: It was not written.
         """
         try:
-            self._call(
+            return self._call(
                 "PATCH",
                 f"{_path(ref)}/status",
                 {"status": status},
@@ -145,6 +148,7 @@ class Kube:
         except KubeError as error:
             if error.status not in _GONE:
                 raise
+            return None
 
     def event(self, ref: Ref, uid: str, *, reason: str, message: str, warning: bool, now: str) -> None:
         """Write a Kubernetes event about a resource."""

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flagseal.history import build
+from flagseal.model.canonical import canonical_json
 from flagseal_operator.carriers import carry, genesis_carrier, statement_carrier
 from flagseal_operator.cluster_source import ClusterSource
 from flagseal_operator.engine import Engine
@@ -90,13 +91,18 @@ class Site:
         self.inventory = Inventory()
         self.source = ClusterSource(self.inventory, world.trust)
         self.engine = Engine(self.source, publisher or world.publisher, world.trust, clock=world.clock)
-        self.reporter = Reporter(self.inventory, world.trust)
+        self.reporter = Reporter(self.inventory, world.trust, self.is_said)
         self.writes = 0
 
     def feed(self, events: Sequence[tuple[str, str | None, dict[str, Any]]]) -> None:
         """Let events arrive."""
         for kind, event, body in events:
             self.inventory.see(kind, event, copy.deepcopy(body))
+
+    def is_said(self, ref: Ref, status: dict[str, Any]) -> bool:
+        """Tell whether a resource says so, as far as events have told."""
+        seen = self.inventory.get(ref)
+        return seen is not None and seen.status == canonical_json(status)
 
     def relist(self) -> None:
         """Read everything, as at a start and from time to time."""

@@ -104,6 +104,32 @@ def test_an_old_status_never_comes_after_a_new_one(desk: Desk) -> None:
     assert desk.stored() == 29
 
 
+def test_a_verdict_that_comes_back_replaces_the_one_under_way(desk: Desk) -> None:
+    """The resource says still what is right again; what is about to be written over it is not."""
+    desk.put(1)
+    desk.until(lambda: desk.writer.written == 1)
+    assert desk.writer.is_said(REF, status(1)), "without a word from the watch"
+    desk.refuse(slice(1, 3), 503)
+    desk.put(2)
+    assert desk.writer.is_said(REF, status(2))
+    assert not desk.writer.is_said(REF, status(1))
+    desk.put(1)
+    desk.until(lambda: len(desk.writer) == 0)
+    assert (desk.stored(), desk.writer.is_said(REF, status(1))) == (1, True)
+
+
+def test_a_status_that_was_given_up_is_computed_again_soon(desk: Desk) -> None:
+    """The server was away for longer than tries last: nothing else need happen for the truth to be told."""
+    revision = desk.inventory.revision
+    desk.refuse(slice(0, None), 503)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flagseal_operator.status.writer._RETRY_SECONDS", (0.01,))
+        desk.put(1)
+        desk.until(lambda: desk.writer.failed == 1)
+    assert desk.inventory.revision > revision
+    assert REF in desk.inventory.take_dirty()
+
+
 def test_a_resource_that_is_gone_needs_no_status(desk: Desk) -> None:
     """It was deleted while its status waited."""
     desk.kube.delete(REF)

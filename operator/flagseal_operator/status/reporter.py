@@ -13,7 +13,6 @@ from flagseal.approval.evidence import gather
 from flagseal.emergency import EMPTY
 from flagseal.history import accept
 from flagseal.history.overriding import Serving
-from flagseal.model.canonical import canonical_json
 from flagseal.model.document import NAMESPACED_KINDS, REVIEW_KINDS, split_subject
 from flagseal.policy.state import changed_subjects
 from flagseal_operator.carriers import Carried, genesis_carrier
@@ -25,7 +24,7 @@ from flagseal_operator.status.declared import declared_status
 from flagseal_operator.status.picture import Approval, Picture, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from flagseal.approval.trust import Trust
@@ -59,11 +58,13 @@ class Reporter:
     Args:
         inventory: What the cluster holds.
         trust: By which statements are judged.
+        is_said: Tells whether a resource says so already, and will go on to.
     """
 
-    def __init__(self, inventory: Inventory, trust: Trust) -> None:
+    def __init__(self, inventory: Inventory, trust: Trust, is_said: Callable[[Ref, dict[str, Any]], bool]) -> None:
         self._inventory = inventory
         self._trust = trust
+        self._is_said = is_said
         self._genesis = genesis_carrier(trust.genesis.manifest)
         self._last: Picture | None = None
         self._approvals: tuple[str, dict[str, Approval]] = ("", {})
@@ -153,7 +154,7 @@ class Reporter:
             status = carrier_status(ref.name, seen, statement[0] if statement else None, picture, joined)
         else:
             status = declared_status(ref, seen, picture)
-        if canonical_json(status) == seen.status:
+        if self._is_said(ref, status):
             return None
         ready, before = status["conditions"][0], _ready(seen)
         # That something new is as it should be is no news.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from flagseal.model.canonical import canonical_json
 from flagseal_operator.kube import KubeError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class StatusWriter:
         self._inventory = inventory
         self._clock = clock
         self._waiting: dict[Ref, Update] = {}
-        self._busy: set[Ref] = set()
+        self._busy: dict[Ref, Update] = {}
         self._change = threading.Condition()
         self._ended = False
         self._threads = [
@@ -71,6 +72,19 @@ class StatusWriter:
                 self._waiting[update.ref] = update
             self._change.notify_all()
 
+    def is_said(self, ref: Ref, status: dict[str, Any]) -> bool:
+        """Tell whether a resource says this of itself, or is about to.
+
+        What is known of a resource is older than what was just decided about it: a status that was put and is not
+        written yet would come after this one.
+        """
+        with self._change:
+            pending = self._waiting.get(ref) or self._busy.get(ref)
+            if pending is not None:
+                return pending.status == status
+            seen = self._inventory.get(ref)
+        return seen is not None and canonical_json(status) == seen.status
+
     def __len__(self) -> int:
         return len(self._waiting) + len(self._busy)
 
@@ -83,7 +97,7 @@ class StatusWriter:
                 self.failed += 1
             finally:
                 with self._change:
-                    self._busy.discard(update.ref)
+                    del self._busy[update.ref]
                     self._change.notify_all()
 
     def _take(self) -> Update | None:
@@ -91,15 +105,15 @@ class StatusWriter:
             while not self._ended:
                 for ref in self._waiting:
                     if ref not in self._busy:
-                        self._busy.add(ref)
-                        return self._waiting.pop(ref)
+                        self._busy[ref] = self._waiting.pop(ref)
+                        return self._busy[ref]
                 self._change.wait()
         return None
 
     def _write(self, update: Update) -> None:
         for pause in (*_RETRY_SECONDS, None):
             try:
-                self._kube.write_status(update.ref, update.status)
+                written = self._kube.write_status(update.ref, update.status)
             except KubeError as error:
                 self._say(update, error)
                 if error.status in _FOR_EVER or pause is None:
@@ -111,6 +125,9 @@ class StatusWriter:
                     return
                 continue
             self.written += 1
+            if written is not None:
+                # At once, and not when the watch tells: until then the next step would judge by what was there before.
+                self._inventory.see(update.ref.kind, None, written)
             self._said.clear()
             self._tell(update)
             return
