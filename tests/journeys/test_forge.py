@@ -95,7 +95,15 @@ class Company:
         self.git("checkout", "--quiet", "-B", "main", "origin/main", at=self.attestor)
         key = str(self.path / "attestor.pem")
         trust = str(self.path / "trust.json")
-        return self.flagseal("attest", "--key", key, "--trust", trust, at=self.attestor)
+        return self.flagseal("attest", "--all", "--key", key, "--trust", trust, at=self.attestor)
+
+    def comment(self, pull: Pull) -> str:
+        """Do what the job beside a request does; give the one comment that stands there."""
+        self.repo.follow(pull)
+        done = self.flagseal("forge", "comment", str(pull.number), "--github", "acme/flags", at=self.attestor)
+        assert done.code == 0, done.err
+        (comment,) = [entry for entry in self.repo.comments if entry.number == pull.number]
+        return comment.body
 
     def deliver(self) -> None:
         """Fetch where flags are served: the branch and its notes."""
@@ -186,7 +194,11 @@ def test_a_bad_flag_is_told_mended_approved_attested_and_served(company: Company
         judged = company.flagseal("validate", "--base", "origin/main", "--format", "github")
         assert judged.code == 1
         assert f"::error file={FLAG},line=" in judged.out, judged.out
+        assert "enabeld" in company.comment(pull)
         company.push("greet", text.replace(OFF, ON))
+        told = company.comment(pull)
+        assert "enabeld" not in told
+        assert "ben or cleo" in told, told
         assert company.flagseal("validate", "--base", "origin/main", "--format", "github").code == 0
         for method, answer in (("merge", True), ("squash", False), ("rebase", True)):
             if not answer or method == "rebase":
