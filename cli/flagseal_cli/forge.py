@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from flagseal.repository import FlagRepository
     from flagseal_validators.attestor import Attestation, Saved
-    from flagseal_validators.forge.github import GitHubForge
+    from flagseal_validators.forge.github import GitHubDesk, GitHubForge
     from flagseal_validators.forge.github.asking import Asker
 
 _NAME = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}")
@@ -50,6 +50,13 @@ def open_forge(name: str | None, fallback: str = "") -> GitHubForge:
     from flagseal_validators.forge.github import GitHubForge
 
     return GitHubForge(*open_asker(name, fallback))
+
+
+def open_desk(name: str | None, fallback: str = "") -> GitHubDesk:
+    """Open GitHub to write, by what the environment says (as :func:`open_forge`)."""
+    from flagseal_validators.forge.github import GitHubDesk
+
+    return GitHubDesk(*open_asker(name, fallback))
 
 
 def open_asker(name: str | None, fallback: str = "") -> tuple[Asker, str]:

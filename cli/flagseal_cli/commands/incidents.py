@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from flagseal.model.errors import UsageError
+from flagseal.model.errors import SnapshotError, UsageError
+from flagseal.repository import FlagRepository
 from flagseal_cli.console import note, print_json
+from flagseal_cli.forge import github_option, open_desk, open_remote, remote_option
 from flagseal_cli.options import data_option, environment_option, format_option, repo_option
 from flagseal_cli.place import state_in
 from flagseal_cli.published import published_state
 from flagseal_cli.render import INSTANT
 from flagseal_cli.reviews import emergency_json
 from flagseal_cli.workspace import data_folder, find_repository
-from flagseal_validators.incidents import draft, gather
+from flagseal_validators.incidents import Opener, draft, gather
+from flagseal_validators.incidents.branching import Drafts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from flagseal_cli.published import PublishedState
-    from flagseal_validators.incidents import Emergency, Incident
+    from flagseal_validators.incidents import Emergency, Incident, Opened
 
 _F = TypeVar("_F", bound="Callable[..., object]")
 
@@ -106,7 +110,78 @@ def draft_command(
             remedy="`flagseal incidents list` names all that is.",
         )
     click.echo(draft(found, "permanent" if permanent else "returned"), nl=False)
-    note(f"Save it as reviews/{found.name}.yaml, answer every TODO, and have it approved.")
+    note(f"Save it as reviews/{found.review}.yaml, answer every TODO, and have it approved.")
+
+
+@incidents_command.command("open")
+@published_options
+@click.option("--base", metavar="BRANCH", help="Where requests go. Default: the branch of the trust.")
+@github_option
+@remote_option
+@format_option
+def open_command(  # noqa: PLR0913 (each is an option)
+    *,
+    store: str | None,
+    root: Path | None,
+    environment: str | None,
+    repo: Path | None,
+    data: Path | None,
+    base: str | None,
+    name: str | None,
+    remote_name: str,
+    style: str,
+) -> int:
+    """Open an issue for each incident that is not reviewed, and a pull request with the draft of its review.
+
+    One of each an incident, updated and never repeated; run it again after whatever happened. The issue is closed once
+    the review is accepted. A request that people commit to, closed or merged is left to them. The git host is asked by
+    GITHUB_TOKEN or as an app; nothing that it says decides whether something was reviewed. Exit code 1 while
+    something is not reviewed.
+    """
+    repository = find_repository(repo)
+    published = _published(store, root, environment, repo, data)
+    if published.stale:
+        raise SnapshotError(
+            "nobody has signed what is published in time, so it is not known what was reviewed since",
+            code="Stale",
+            remedy="Look after the publisher; nothing was written.",
+        )
+    git = FlagRepository(repository)
+    trust = published.trust
+    drafts = Drafts(git, open_remote(git, remote_name), _branch(git, base or trust.ref.removeprefix("refs/heads/")))
+    found = gather(published.head, published.build, published.trail, now=published.now)
+    organisation = published.head.policies.organisation
+    opened: tuple[Opened, ...] = ()
+    if found:
+        drafts.fetch()
+        desk = open_desk(name, trust.repository_name)
+        opened = Opener(desk, drafts, organisation, lambda: datetime.now(UTC)).run(found)
+    if style == "json":
+        print_json([_opened_json(it) for it in opened])
+    else:
+        for it in opened:
+            click.echo(f"{it.environment}: {it.incident}")
+            click.echo(f"  issue {it.issue}  {it.issue_url}".rstrip())
+            click.echo(f"  pull request {it.request}  {it.request_url}".rstrip())
+        if not opened:
+            click.echo(f"{trust.environment}: nothing was overridden or frozen that is remembered")
+    return 1 if any(it.open for it in found) else 0
+
+
+def _branch(git: FlagRepository, name: str) -> str:
+    """Take the name of a branch; none is ever taken as an option."""
+    if name.startswith("-") or git.git.run("check-ref-format", f"refs/heads/{name}", accept=(0, 1))[0] != 0:
+        raise UsageError(f"--base: {name!r} is no branch", code="BadBranch", remedy="Write its name: main.")
+    return name
+
+
+def _opened_json(it: Opened) -> dict[str, object]:
+    return {
+        "environment": it.environment,
+        "incident": it.incident,
+        "issue": {"done": it.issue, "url": it.issue_url},
+        "request": {"done": it.request, "url": it.request_url},
+    }
 
 
 def _published(
@@ -156,7 +231,7 @@ def _json(incident: Incident, published: PublishedState) -> dict[str, object]:
     return {
         "environment": incident.environment,
         "incident": incident.incident,
-        "review": f"reviews/{incident.name}.yaml",
+        "review": f"reviews/{incident.review}.yaml",
         "reviewed": not incident.open,
         "emergencies": [
             {

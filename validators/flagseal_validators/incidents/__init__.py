@@ -5,5 +5,6 @@ Pure, but for reading the published history: whoever calls it has verified what 
 
 from flagseal_validators.incidents.drafting import draft
 from flagseal_validators.incidents.gathering import Effect, Emergency, Incident, gather
+from flagseal_validators.incidents.opening import Opened, Opener
 
-__all__ = ["Effect", "Emergency", "Incident", "draft", "gather"]
+__all__ = ["Effect", "Emergency", "Incident", "Opened", "Opener", "draft", "gather"]

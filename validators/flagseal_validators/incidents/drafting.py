@@ -34,7 +34,7 @@ def draft(incident: Incident, outcome: Outcome) -> str:
 def _lines(incident: Incident, outcome: Outcome) -> Iterator[str]:
     yield f"apiVersion: {API_VERSION}"
     yield "kind: IncidentReview"
-    yield f"metadata: {{name: {_text(incident.name)}}}"
+    yield f"metadata: {{name: {_text(incident.review)}}}"
     yield "spec:"
     yield f"  incident: {_text(incident.incident)}"
     yield f"  environment: {_text(incident.environment)}"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from flagseal.emergency import RECEIPT_TYPE
 from flagseal.history import reviewed
 from flagseal.history.overriding import Serving, overridden
 from flagseal.model.canonical import sha256_digest
+from flagseal.model.document import subject_of
 from flagseal.model.errors import CompileError
+from flagseal.model.review import REVIEW
 from flagseal_validators.plan.sentences import on_or_off, summary
 
 if TYPE_CHECKING:
@@ -78,11 +81,13 @@ class Incident:
         environment: Where.
         incident: As the incident system calls it.
         emergencies: In the order in which they began.
+        review: What the next review of it may be called: no accepted one has that name.
     """
 
     environment: str
     incident: str
     emergencies: tuple[Emergency, ...]
+    review: str
 
     @property
     def open(self) -> tuple[Emergency, ...]:
@@ -96,12 +101,17 @@ class Incident:
 
     @property
     def name(self) -> str:
-        """A name for files and branches: the incident's as far as letters carry it, made one of a kind by a digest."""
-        letters = "".join(it if it.isascii() and it.isalnum() else "-" for it in self.incident.lower())
-        slug = "-".join(part for part in letters.split("-") if part)[:32].rstrip("-")
-        own = f"{self.environment}-{slug}" if slug else self.environment
-        digest = sha256_digest(f"{self.environment}\0{self.incident}".encode()).removeprefix("sha256:")
-        return f"{own[:52].rstrip('-')}-{digest[:8]}"
+        """A name for files and branches; see :func:`name_of`."""
+        return name_of(self.environment, self.incident)
+
+
+def name_of(environment: str, incident: str) -> str:
+    """Name an incident for files and branches: as far as letters carry it, and one of a kind by a digest."""
+    letters = "".join(it if it.isascii() and it.isalnum() else "-" for it in incident.lower())
+    slug = "-".join(part for part in letters.split("-") if part)[:32].rstrip("-")
+    own = f"{environment}-{slug}" if slug else environment
+    digest = sha256_digest(f"{environment}\0{incident}".encode()).removeprefix("sha256:")
+    return f"{own[:48].rstrip('-')}-{digest[:8]}"
 
 
 def gather(head: Head, build: Build, trail: Trail, *, now: datetime) -> tuple[Incident, ...]:
@@ -125,8 +135,16 @@ def gather(head: Head, build: Build, trail: Trail, *, now: datetime) -> tuple[In
         for standing in sorted(some, key=lambda it: (it.since, it.claim.title)):
             then = heads.get(standing.since) or heads.setdefault(standing.since, trail.head_as_of(standing.since))
             emergencies.append(_emergency(standing, standings, head, then, now))
-        incidents.append(Incident(trail.trust.environment, incident, tuple(emergencies)))
+        environment = trail.trust.environment
+        review = _free(name_of(environment, incident), head)
+        incidents.append(Incident(environment, incident, tuple(emergencies), review))
     return tuple(sorted(incidents, key=lambda it: (it.emergencies[0].standing.since, it.incident)))
+
+
+def _free(name: str, head: Head) -> str:
+    """Find a name that no review has yet: an incident that goes on after its review is reviewed again."""
+    names = (name if number == 1 else f"{name}-{number}" for number in count(1))
+    return next(it for it in names if head.documents.live(subject_of(REVIEW, None, it)) is None)
 
 
 def _emergency(standing: Standing, standings: Iterable[Standing], head: Head, then: Head, now: datetime) -> Emergency:

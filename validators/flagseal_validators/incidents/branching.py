@@ -1,0 +1,125 @@
+"""The branch that a review is drafted on: made of git's objects, beside everybody's working tree, index and HEAD.
+
+A branch is written to as long as its last commit is one of ours that nobody amended: the commit says what its tree is.
+Once a person has committed to it, it is theirs, and is left alone.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from flagseal.model.errors import RepositoryError
+from flagseal_validators.incidents.telling import BRANCHES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from flagseal.repository import FlagRepository
+    from flagseal.repository.sharing import Remote
+
+Pushed = Literal["pushed", "current", "theirs"]
+
+_COPIES: Final = "refs/flagseal/incident/"
+_BASE: Final = f"{_COPIES}base"
+_HEADS: Final = f"{_COPIES}heads/"
+_TREE: Final = "Drafted-Tree"
+_WHO: Final = "flagseal"
+_ADDRESS: Final = "flagseal@users.noreply.github.com"
+
+
+class Drafts:
+    """Read and write the branches of reviews.
+
+    Args:
+        git: A clone; nothing in it changes but objects and refs below ``refs/flagseal/incident/``.
+        remote: Where everybody fetches from.
+        base: The branch that requests go to (``main``).
+    """
+
+    def __init__(self, git: FlagRepository, remote: Remote, base: str) -> None:
+        self._git = git
+        self._remote = remote
+        self.base = base
+        self._commit = ""
+        self._tips: dict[str, str] = {}
+
+    def fetch(self) -> str:
+        """Fetch the base and every branch of ours, and give the base's commit.
+
+        Raises:
+            RepositoryError: ``FetchFailed``.
+        """
+        git = self._git.git
+        stale = git.text("for-each-ref", "--format=delete %(refname)", _HEADS)
+        git.run("update-ref", "--stdin", stdin=f"{stale}\n".encode() if stale else b"")
+        self._remote.fetch(f"+refs/heads/{self.base}:{_BASE}", f"+refs/heads/{BRANCHES}*:{_HEADS}*")
+        self._commit = self._git.resolve(_BASE)
+        rows = git.text("for-each-ref", "--format=%(objectname) %(refname)", _HEADS).splitlines()
+        named = (row.partition(" ") for row in rows)
+        self._tips = {f"{BRANCHES}{ref.removeprefix(_HEADS)}": commit for commit, _, ref in named}
+        return self._commit
+
+    def content(self, path: str) -> bytes | None:
+        """Read a file as it is on the base; None if there is none."""
+        blob = self._git.blobs(self._commit).get(path)
+        return None if blob is None else self._git.git.run("cat-file", "blob", blob)[1]
+
+    def push(self, branch: str, files: Mapping[str, bytes], subject: str, now: datetime) -> Pushed:
+        """Write files to a branch, as one commit on the base, or on our own last commit.
+
+        Args:
+            branch: Its name.
+            files: By path.
+            subject: Of the commit's message.
+            now: Aware; when the commit is made.
+
+        Raises:
+            RepositoryError: ``PushRefused``.
+        """
+        git = self._git.git
+        tip = self._tips.get(branch)
+        if tip is not None and not self._is_ours(tip):
+            return "theirs"
+        start = tip or self._commit
+        # On what the branch began with: what changed on the base since is no part of the review.
+        tree = self._tree(start if tip is None else self._git.merge_base(tip, self._commit) or start, files)
+        if tip is not None and tree == git.text("rev-parse", f"{tip}^{{tree}}"):
+            return "current"
+        message = f"{subject}\n\n{_TREE}: {tree}\n"
+        words = ("commit-tree", tree, "-p", start, "-m", message)
+        commit = git.run(*words, environment=self._identity(now))[1].decode("ascii").strip()
+        # Never by force: what somebody pushed meanwhile stays.
+        refused = self._remote.push(f"{commit}:refs/heads/{branch}")
+        if refused is not None:
+            raise RepositoryError(
+                f"{branch} was not pushed: {refused}",
+                code="PushRefused",
+                remedy="Let the token write to the repository's contents, and no rule forbid this branch.",
+            )
+        self._tips[branch] = commit
+        return "pushed"
+
+    def _identity(self, now: datetime) -> dict[str, str]:
+        """Commit as git here is told to, so that a forge knows the account; else as nobody in particular."""
+        stamp = f"{int(now.timestamp())} +0000"
+        dated = {"GIT_AUTHOR_DATE": stamp, "GIT_COMMITTER_DATE": stamp}
+        if self._git.git.run("config", "user.email", accept=(0, 1))[0] == 0:
+            return dated
+        named = {f"GIT_{role}_NAME": _WHO for role in ("AUTHOR", "COMMITTER")}
+        return dated | named | {f"GIT_{role}_EMAIL": _ADDRESS for role in ("AUTHOR", "COMMITTER")}
+
+    def _is_ours(self, tip: str) -> bool:
+        return self._git.commit(tip).trailer(_TREE) == self._git.git.text("rev-parse", f"{tip}^{{tree}}")
+
+    def _tree(self, start: str, files: Mapping[str, bytes]) -> str:
+        git = self._git.git
+        with tempfile.TemporaryDirectory(prefix="flagseal-incident-") as folder:
+            index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+            git.run("read-tree", start, environment=index)
+            for path, data in sorted(files.items()):
+                blob = git.text("hash-object", "-w", "--stdin", stdin=data)
+                git.run("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", environment=index)
+            return git.run("write-tree", environment=index)[1].decode("ascii").strip()
