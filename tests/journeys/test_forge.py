@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -19,12 +19,15 @@ from tests.forge.github import GitHub, Pull, Repository
 from tests.forge.server import TOKEN, Server
 from tests.forge.world import described
 from tests.journeys.harness import FLAGSEAL, Ran, Up, run
+from tests.workflows.runner import Ran as Step
+from tests.workflows.runner import Runner, after_run, on_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 PEOPLE = {"ann": 101, "ben": 102, "cleo": 103}
+MAIN = "refs/heads/main"
 FLAG = "flags/example/hello-world.yaml"
 OFF, ON = "production:\n      default: disabled", "production:\n      default: enabled"
 
@@ -43,11 +46,6 @@ class Company:
     def clone(self) -> Path:
         """Give where Ann works."""
         return self.path / "clone"
-
-    @property
-    def attestor(self) -> Path:
-        """Give what the attestor's job has checked out."""
-        return self.path / "attestor"
 
     @property
     def serving(self) -> Path:
@@ -89,21 +87,36 @@ class Company:
         self.github.wait(minutes=1)
         self.repo.merge(pull, self.github.users["cleo-gh"], method)
 
-    def attest(self) -> Ran:
-        """Do what the attestor's job does after a merge."""
-        self.git("fetch", "--quiet", "origin", at=self.attestor)
-        self.git("checkout", "--quiet", "-B", "main", "origin/main", at=self.attestor)
-        key = str(self.path / "attestor.pem")
-        trust = str(self.path / "trust.json")
-        return self.flagseal("attest", "--all", "--key", key, "--trust", trust, at=self.attestor)
+    def check(self, pull: Pull) -> Step:
+        """Run what the request's own workflow checks."""
+        ran = on_request(self, pull, self.path).job(self.workflow("check", f"refs/pull/{pull.number}/merge"), "gate")
+        assert ran is not None
+        return ran[-1]
 
     def comment(self, pull: Pull) -> str:
-        """Do what the job beside a request does; give the one comment that stands there."""
-        self.repo.follow(pull)
-        done = self.flagseal("forge", "comment", str(pull.number), "--github", "acme/flags", at=self.attestor)
-        assert done.code == 0, done.err
-        (comment,) = [entry for entry in self.repo.comments if entry.number == pull.number]
-        return comment.body
+        """Run what speaks for the request afterwards, and give the one comment that stands there."""
+        ran = after_run(self, pull, self.path).job(self.workflow("comment"), "plan")
+        assert ran is not None
+        assert ran[-1].status == 0, ran[-1].output
+        [said] = [comment.body for comment in self.repo.comments if comment.number == pull.number]
+        return said
+
+    def attest(self) -> Step:
+        """Run what asks after a merge, and what was asked, in its own repository."""
+        secrets = {"FLAGSEAL_ATTESTOR_TOKEN": TOKEN}
+        asking = Runner(self, self.repo, "push", {}, MAIN, self.path, secrets, {"FLAGSEAL_ATTESTOR": "acme/attestor"})
+        assert asking.job(self.workflow("approve"), "ask") is not None
+        attestor = self.github.repositories["acme/attestor"]
+        assert attestor.started.pop() == ("attest.yaml", "main")
+        secrets = {"FLAGSEAL_ATTESTOR_KEY": (self.path / "attestor.pem").read_text(), "FLAGSEAL_APP_KEY": "the App's"}
+        asked = Runner(self, attestor, "workflow_dispatch", {}, MAIN, self.path, secrets)
+        ran = asked.job(attestor.git("show", f"{MAIN}:.github/workflows/attest.yaml"), "attest")
+        assert ran is not None
+        return ran[-1]
+
+    def workflow(self, name: str, ref: str = MAIN) -> str:
+        """Read a workflow as the runner does: from the commit that it runs at."""
+        return self.repo.git("show", f"{ref}:.github/workflows/{name}.yaml")
 
     def deliver(self) -> None:
         """Fetch where flags are served: the branch and its notes."""
@@ -174,13 +187,18 @@ def found(company: Company) -> None:
     private.chmod(0o600)
     public = company.path / "attestor.pub"
     public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    for place in (company.attestor, company.serving):
-        company.git("clone", "--quiet", company.repo.url, str(place), at=company.path)
+    company.git("clone", "--quiet", company.repo.url, str(company.serving), at=company.path)
     pinned = ("--github", "4711:acme/flags", "--attestor", str(public))
     done = company.flagseal("trust", "init", "-e", "production", *pinned, at=company.serving)
     assert done.code == 0, done.err
-    shown = company.flagseal("trust", "show", "--format", "json", at=company.serving)
-    (company.path / "trust.json").write_text(json.dumps(json.loads(shown.out)["trust"]))
+    attestor = company.path / "attestor"
+    done = company.flagseal("init", str(attestor), "--attestor-of", "acme/flags", at=company.path)
+    assert done.code == 0, done.err
+    [pinned_here] = company.serving.glob(".flagseal/up/production/store/targets/*.trust.json")
+    shutil.copy(pinned_here, attestor / "trust.json")
+    company.git("add", "--all", at=attestor)
+    company.git("commit", "--quiet", "-m", "Begin", at=attestor)
+    company.github.repository("acme", "attestor", 4712).push(company.github.users["acme"], attestor, "HEAD", "main")
 
 
 def test_a_bad_flag_is_told_mended_approved_attested_and_served(company: Company) -> None:
@@ -191,22 +209,21 @@ def test_a_bad_flag_is_told_mended_approved_attested_and_served(company: Company
     try:
         assert up.ask("hello-world", targetingKey="u1")["value"] is False
         pull = company.propose("greet", text.replace(OFF, ON.replace("enabled", "enabeld")))
-        judged = company.flagseal("validate", "--base", "origin/main", "--format", "github")
-        assert judged.code == 1
-        assert f"::error file={FLAG},line=" in judged.out, judged.out
+        judged = company.check(pull)
+        assert judged.status == 1
+        assert f"::error file={FLAG},line=" in judged.output, judged.output
         assert "enabeld" in company.comment(pull)
         company.push("greet", text.replace(OFF, ON))
-        told = company.comment(pull)
-        assert "enabeld" not in told
-        assert "ben or cleo" in told, told
-        assert company.flagseal("validate", "--base", "origin/main", "--format", "github").code == 0
+        assert company.check(pull).status == 0
+        said = company.comment(pull)
+        assert "enabeld" not in said
+        assert "ben or cleo" in said, said
         for method, answer in (("merge", True), ("squash", False), ("rebase", True)):
             if not answer or method == "rebase":
                 pull = company.propose(f"by-{method}", text.replace(OFF, ON) if answer else text)
-            assert company.attest().code == 0
             company.land(pull, method)
             done = company.attest()
-            assert done.code == 0, done.out + done.err
+            assert done.status == 0, done.output
             company.deliver()
             up.wait_for(answer, "hello-world", targetingKey="u1")
     finally:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import yaml
 
@@ -23,13 +23,32 @@ from tests.forge.github import clean_environment
 from tests.forge.server import TOKEN
 
 if TYPE_CHECKING:
-    from tests.forge.github import Pull, Repository
-    from tests.forge.world import World
+    from tests.forge.github import GitHub, Pull, Repository
+    from tests.forge.server import Server
 
 Context = dict[str, Any]
 _WORD = re.compile(r"'[^']*'|&&|\|\||!(?!=)|[A-Za-z_][\w-]*(?:\.[\w-]+)*(?:\(\))?")
 _EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 INSTALLING = "Install Flagseal"
+
+
+class Hosted(Protocol):
+    """A flag repository on the double."""
+
+    @property
+    def github(self) -> GitHub:
+        """The host."""
+        ...
+
+    @property
+    def server(self) -> Server:
+        """What answers for it."""
+        ...
+
+    @property
+    def repo(self) -> Repository:
+        """The flag repository."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -54,7 +73,7 @@ class Runner:
         uploaded: SARIF files given to code scanning.
     """
 
-    world: World
+    world: Hosted
     repository: Repository
     event_name: str
     event: Context
@@ -159,7 +178,7 @@ class Runner:
         return Ran(name, done.returncode, done.stdout)
 
 
-def on_request(world: World, pull: Pull, path: Path, variables: dict[str, str] | None = None) -> Runner:
+def on_request(world: Hosted, pull: Pull, path: Path, variables: dict[str, str] | None = None) -> Runner:
     """Give the runner of a request's own workflows."""
     found = world.repo
     head = {"sha": found.head_of(pull), "ref": pull.head, "repo": _named(pull.fork or found)}
@@ -175,7 +194,7 @@ def on_request(world: World, pull: Pull, path: Path, variables: dict[str, str] |
     )
 
 
-def after_run(world: World, pull: Pull, path: Path) -> Runner:
+def after_run(world: Hosted, pull: Pull, path: Path) -> Runner:
     """Give the runner of the workflow that follows a request's."""
     source = pull.fork or world.repo
     world.repo.follow(pull)

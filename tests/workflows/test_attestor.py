@@ -126,3 +126,13 @@ def test_no_key_is_said_or_left_readable(world: World) -> None:
     assert TOKEN not in ran.output
     [file] = world.path.glob("job-*/temp/attestor.pem")
     assert file.stat().st_mode & 0o077 == 0
+
+
+def test_an_attestor_that_cannot_be_asked_is_an_error(world: World) -> None:
+    """A token that may not: the job is red and says what the token needs, and never what it is."""
+    world.server.trouble(403, path="/dispatches", body={"message": "Resource not accessible by personal access token"})
+    ran = asked(world, FLAGSEAL_ATTESTOR_TOKEN=TOKEN)
+    assert ran is not None
+    assert ran.status == 2
+    assert "NotWritten" in ran.output
+    assert TOKEN not in ran.output

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from flagseal_cli.main import run as flagseal
 from flagseal_cli.workflows import flag_workflows
+from tests.forge.server import TOKEN
 from tests.forge.world import company, run
 from tests.history.branch import path_of, text_of
-from tests.history.company import flag
+from tests.history.company import approval_policy, flag
 from tests.workflows.runner import Ran, after_run, on_request
 
 if TYPE_CHECKING:
@@ -168,3 +170,34 @@ def test_a_repository_of_the_same_owner_with_a_branch_of_the_same_name_is_anothe
     assert ran is not None
     assert "nothing is said" in ran[-1].output
     assert world.repo.comments == []
+
+
+def test_a_request_can_be_named_where_no_event_names_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By its number, in another CI or by hand; one that is closed is refused, and none is an error."""
+    monkeypatch.setenv("FLAGSEAL_GITHUB_API", world.server.url)
+    monkeypatch.setenv("FLAGSEAL_GITHUB_TOKEN", TOKEN)
+    monkeypatch.setenv("GITHUB_EVENT_PATH", str(world.path / "no-event.json"))
+    pull = world.propose(OTHER)
+    world.repo.follow(pull)
+    words = ["forge", "comment", "--github", "acme/flags", "--repo", str(world.clone)]
+    assert flagseal([*words, str(pull.number)]) == 0
+    assert len(world.repo.comments) == 1
+    assert flagseal(words) == 2
+    assert "NoRequest" in capsys.readouterr().err
+    world.approve(pull, "alice", "dora")
+    world.merge(pull)
+    assert flagseal([*words, str(pull.number)]) == 2
+    assert "NotOpen" in capsys.readouterr().err
+
+
+def test_a_ticket_in_a_commit_is_seen(tmp_path: Path) -> None:
+    """Where the policies ask for one, the comment asks only as long as there is none."""
+    rows = approval_policy()
+    rows["tiers"]["sensitive"]["production"]["widen"]["ticket"] = "required"
+    with company(tmp_path, approvals=rows) as world:
+        without = commented(world, world.propose(OTHER, branch="without"))
+        with_it = commented(world, world.propose(OTHER, branch="with", message="Add\n\nTicket: PAY-1"))
+    assert "ticket" in without[0].lower()
+    assert "ticket" not in with_it[0].lower()

@@ -154,3 +154,18 @@ def test_an_attestor_has_no_people(tmp_path: Path) -> None:
     """What belongs to a flag repository is refused, not passed over."""
     folder = tmp_path / "attestor"
     assert flagseal(["init", str(folder / "x"), "--attestor-of", "acme/flags", "--person", "ann"]) == 2
+
+
+def test_workflows_are_written_anew_after_an_upgrade(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Into a repository that has others, or none; what else is there stays."""
+    folder = tmp_path / "flags"
+    assert flagseal(["init", "--demo", str(folder)]) == 0
+    old = folder / ".github" / "workflows" / "check.yaml"
+    old.parent.mkdir(parents=True)
+    old.write_text("name: old\n")
+    (old.parent / "mine.yaml").write_text("name: mine\n")
+    assert flagseal(["forge", "workflows", "--repo", str(folder)]) == 0
+    assert "files below" in capsys.readouterr().err
+    for path, text in flag_workflows().items():
+        assert (folder / path).read_text() == text
+    assert (old.parent / "mine.yaml").read_text() == "name: mine\n"
