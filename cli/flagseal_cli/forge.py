@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from flagseal.repository import FlagRepository
     from flagseal_validators.attestor import Attestation, Saved
-    from flagseal_validators.forge.github import GitHubDesk, GitHubForge
+    from flagseal_validators.forge.github import GitHubDesk, GitHubForge, GitHubSettings
     from flagseal_validators.forge.github.asking import Asker
 
 _NAME = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}")
@@ -83,11 +83,34 @@ def open_asker(name: str | None, fallback: str = "") -> tuple[Asker, str]:
     return open_github(access_from(os.environ), sleep=time.sleep), found
 
 
+def open_settings(git: FlagRepository, name: str | None, remote: str) -> GitHubSettings:
+    """Open how a repository is set up: the one that is named, else the remote's.
+
+    Raises:
+        UsageError: ``NoRepository``.
+        ForgeError: ``NoToken``, ``BadToken``.
+    """
+    from flagseal_validators.forge.github import GitHubSettings
+
+    return GitHubSettings(*open_asker(name, name_in(address_of(git, remote))))
+
+
+def address_of(git: FlagRepository, remote: str) -> str:
+    """Give where a remote is; empty if there is none of that name."""
+    return git.git.run("config", "--get", f"remote.{remote}.url", accept=(0, 1))[1].decode("utf-8", "replace").strip()
+
+
+def name_in(address: str) -> str:
+    """Find ``owner/name`` in an address of git on a network; empty if it is none."""
+    match = re.fullmatch(r"(?:https://[^/]+/|ssh://git@[^/]+/|git@[^/:]+:)([^/]+/[^/]+?)(?:\.git)?/?", address)
+    return match[1] if match else ""
+
+
 def open_remote(git: FlagRepository, name: str) -> Remote:
     """Open the remote; with the token that GitHub is asked by, if it is GitHub's own, by https."""
     from flagseal_validators.forge.github import access_from
 
-    address = git.git.run("config", "--get", f"remote.{name}.url", accept=(0, 1))[1].decode("utf-8", "replace").strip()
+    address = address_of(git, name)
     try:
         access = access_from(os.environ)
     except ForgeError:

@@ -33,7 +33,7 @@ COMMANDS: Final = {
     "export": ("exchange", "Write flags as files of flagd or of the OpenFeature operator."),
     "facts": ("facts", "Fetch what the git host knows of a merged pull request."),
     "fmt": ("fmt", "Put files in house order; comments stay."),
-    "forge": ("forge", "Comments, workflows and the attestor, at a git host."),
+    "forge": ("forge", "Protection, comments, workflows and the attestor, at a git host."),
     "freeze": ("freeze", "Hold flags as they are served, for a limited time."),
     "import": ("adopt", "Take flags over from files of flagd and of other products."),
     "incidents": ("incidents", "What was overridden or frozen, and who has reviewed it."),

@@ -45,9 +45,9 @@ class Description:
         answers = operation["responses"]
         if str(exchange.status) not in answers:
             # What holds for every operation is not said at each.
-            return (
-                found if exchange.status in {304, 401, 404} else [*found, f"{place}: never answers {exchange.status}"]
-            )
+            if exchange.status in {304, 401, 403, 404}:
+                return found
+            return [*found, f"{place}: never answers {exchange.status}"]
         if exchange.status == 304:
             return found
         content = self._resolved(answers[str(exchange.status)]).get("content", {}).get("application/json")

@@ -76,6 +76,20 @@ class Ruleset:
     updated_at: datetime
     rules: dict[str, dict[str, Any] | None]
     bypass: list[dict[str, Any]] | None = field(default_factory=list)
+    enforcement: str = "active"
+    include: list[str] | None = None
+    exclude: list[str] = field(default_factory=list)
+    organisation: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """What it reaches, in GitHub's words."""
+        return [f"refs/heads/{self.branch}"] if self.include is None else self.include
+
+    def reaches(self, branch: str) -> bool:
+        """Tell whether its rules are in force on a branch."""
+        ref = f"refs/heads/{branch}"
+        return self.enforcement == "active" and not {ref, "~ALL"}.isdisjoint(self.names) and ref not in self.exclude
 
 
 @dataclass
@@ -140,6 +154,11 @@ class Repository:
     comments: list[Comment] = field(default_factory=list)
     started: list[tuple[str, str]] = field(default_factory=list)
     labels: set[str] = field(default_factory=set)
+    auto_merge: bool = False
+    token_writes: bool = False
+    actions_approve: bool = False
+    classic: bool = False
+    codeowners_errors: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def full_name(self) -> str:
@@ -368,6 +387,7 @@ class GitHub:
         signed: Commits with GitHub's own signature.
         teams: ``organisation/team`` to members.
         me: Whom the token belongs to.
+        administers: Whether the token has Administration: write.
     """
 
     path: Path
@@ -379,6 +399,7 @@ class GitHub:
     signed: set[str] = field(default_factory=set)
     last: int = 1000
     me: User = ME
+    administers: bool = True
 
     def next(self) -> int:
         """Give a number nobody has yet."""

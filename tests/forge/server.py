@@ -364,3 +364,4 @@ def _actor(github: GitHub, email: str) -> dict[str, Any]:
 import_module("tests.forge.pulls")
 import_module("tests.forge.issues")
 import_module("tests.forge.actions")
+import_module("tests.forge.rules")

@@ -60,7 +60,7 @@ def repository(found: Repository) -> Shape:
 
 def full_repository(found: Repository) -> Shape:
     """Write a repository by itself."""
-    return repository(found) | {"network_count": 0, "subscribers_count": 0}
+    return repository(found) | {"network_count": 0, "subscribers_count": 0, "allow_auto_merge": found.auto_merge}
 
 
 def pull_simple(found: Repository, pull: Pull) -> Shape:
@@ -129,23 +129,34 @@ def movement(moved: Movement) -> Shape:
 def rules(found: Repository, branch: str) -> list[Shape]:
     """Write the rules that reach a branch."""
     return [
-        _rule(kind, parameters)
-        | {"ruleset_id": entry.id, "ruleset_source": found.full_name, "ruleset_source_type": "Repository"}
+        _rule(kind, parameters) | {"ruleset_id": entry.id} | _source(found, entry, "ruleset_source")
         for entry in found.rulesets
-        if entry.branch == branch
+        if entry.reaches(branch)
         for kind, parameters in entry.rules.items()
     ]
 
 
 def ruleset(found: Repository, entry: Ruleset) -> Shape:
     """Write a ruleset; a token that may not change it does not see who may pass it by."""
-    shape = {
-        "id": entry.id, "name": entry.name, "target": "branch", "source_type": "Repository", "source": found.full_name,
-        "enforcement": "active", "conditions": {"ref_name": {"include": [f"refs/heads/{entry.branch}"], "exclude": []}},
+    shape = ruleset_simple(found, entry) | {
+        "conditions": {"ref_name": {"include": entry.names, "exclude": entry.exclude}},
         "rules": [_rule(kind, parameters) for kind, parameters in entry.rules.items()],
+    }
+    hidden = entry.bypass is None or not found.github.administers
+    return shape if hidden else shape | {"bypass_actors": entry.bypass}
+
+
+def ruleset_simple(found: Repository, entry: Ruleset) -> Shape:
+    """Write a ruleset as lists have it."""
+    return {
+        "id": entry.id, "name": entry.name, "target": "branch", "enforcement": entry.enforcement,
         "created_at": instant(entry.updated_at), "updated_at": instant(entry.updated_at),
-    }  # fmt: skip
-    return shape if entry.bypass is None else shape | {"bypass_actors": entry.bypass}
+    } | _source(found, entry, "source")  # fmt: skip
+
+
+def _source(found: Repository, entry: Ruleset, name: str) -> Shape:
+    kind = "Organization" if entry.organisation else "Repository"
+    return {name: entry.organisation or found.full_name, f"{name}_type": kind}
 
 
 def _rule(kind: str, parameters: Shape | None) -> Shape:

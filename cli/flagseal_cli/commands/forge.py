@@ -11,6 +11,7 @@ import click
 
 from flagseal.model.errors import UsageError
 from flagseal.repository import FlagRepository
+from flagseal_cli.commands.protection import check_protection, set_up_protection
 from flagseal_cli.console import note
 from flagseal_cli.forge import github_option, open_asker, open_remote, remote_option
 from flagseal_cli.options import repo_option
@@ -117,3 +118,7 @@ def _event() -> Json:
             remedy="Write its number.",
         )
     return found
+
+
+forge_command.add_command(check_protection)
+forge_command.add_command(set_up_protection)

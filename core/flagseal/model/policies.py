@@ -123,11 +123,43 @@ class PolicyRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ForgeCheck:
+    """A check that the forge must require: its name, and the number of the app that gives it."""
+
+    name: str
+    app: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bypass:
+    """Who may pass by the rules of the protected branch in the forge.
+
+    Attributes:
+        id: The actor's number in the forge.
+        mode: On requests only, always, or so that nothing is even recorded.
+    """
+
+    actor: Literal["team", "app", "role", "user"]
+    id: int
+    mode: Literal["pull-request", "always", "exempt"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """What the protection of the branch in the forge must hold, and may, beside what always must be."""
+
+    checks: tuple[ForgeCheck, ...] = ()
+    bypass: tuple[Bypass, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ApprovalPolicy:
-    """Rows by (tier, "production" | "nonProduction", class), and those for policies by class."""
+    """Rows by (tier, "production" | "nonProduction", class) and for policies by class; and the branch's protection."""
 
     tiers: Mapping[tuple[RiskTier, str, ChangeClass], PolicyRow]
     policies: Mapping[ChangeClass, PolicyRow]
+    protection: Protection = Protection()
 
 
 @dataclass(frozen=True, slots=True)

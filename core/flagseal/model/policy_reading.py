@@ -11,14 +11,17 @@ from flagseal.model.policies import (
     CHANGE_CLASSES,
     ApprovalPolicy,
     Blackout,
+    Bypass,
     ChangeCalendar,
     ChangeWindow,
     Environment,
+    ForgeCheck,
     LifecyclePolicy,
     Member,
     Organisation,
     Person,
     PolicyRow,
+    Protection,
     Role,
     RoleCount,
     Staleness,
@@ -81,7 +84,7 @@ def read_approval(spec: Mapping[str, Any]) -> ApprovalPolicy:
     policies: dict[ChangeClass, PolicyRow] = {
         name: _row(f"policies.{name}", spec["policies"][name]) for name in CHANGE_CLASSES if name in spec["policies"]
     }
-    return ApprovalPolicy(tiers=tiers, policies=policies)
+    return ApprovalPolicy(tiers=tiers, policies=policies, protection=_protection(spec.get("protection", {})))
 
 
 def read_lifecycle(spec: Mapping[str, Any]) -> LifecyclePolicy:
@@ -141,6 +144,15 @@ def _member(member: str | Mapping[str, Any]) -> Member:
         return Member(member)
     until = member.get("until")
     return Member(member["person"], None if until is None else parse_day(until))
+
+
+def _protection(spec: Mapping[str, Any]) -> Protection:
+    return Protection(
+        checks=tuple(ForgeCheck(entry["name"], entry["app"]) for entry in spec.get("checks", ())),
+        bypass=tuple(
+            Bypass(entry["actor"], entry["id"], entry["mode"], entry["reason"]) for entry in spec.get("bypass", ())
+        ),
+    )
 
 
 def _row(place: str, row: Mapping[str, Any]) -> PolicyRow:

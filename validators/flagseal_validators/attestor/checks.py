@@ -29,6 +29,7 @@ from flagseal.policy.facts import Facts as PolicyFacts
 from flagseal.policy.membership import members
 from flagseal.repository.changes import is_guarded
 from flagseal_validators.attestor.people import Given, Hands, accounts_of, given, hands
+from flagseal_validators.forge.protection import REMEDY, counted, required, unprotected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from flagseal.model.finding import Finding
     from flagseal.model.policies import Organisation
     from flagseal_validators.attestor.landing import Landing
-    from flagseal_validators.forge.facts import Facts, Push, Ruleset
+    from flagseal_validators.forge.facts import Facts, Push
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,42 +336,19 @@ def required_checks(case: Case) -> Check:
     )
 
 
-_RULES = {
-    "deletion": "the branch may be deleted",
-    "non_fast_forward": "the branch may be force-pushed",
-    "pull_request": "it may be pushed to without a request",
-}
-
-
 def protection(case: Case) -> Check:
-    """Check 9: since before the request was opened, rules that nobody may pass by protected the branch."""
-    opened = case.facts.request.created_at
-    good: list[Ruleset] = []
-    problems = []
-    for ruleset in case.facts.rulesets:
-        if ruleset.bypass is None:
-            problems.append(f"who may bypass {ruleset.name} is not shown to this token")
-        elif ruleset.bypass:
-            problems.append(f"{ruleset.name} may be bypassed by {', '.join(ruleset.bypass)}")
-        elif ruleset.updated_at >= opened:
-            problems.append(f"{ruleset.name} was changed at {ruleset.updated_at:%Y-%m-%d %H:%M}Z, after it was opened")
-        else:
-            good.append(ruleset)
-    rules = {rule for ruleset in good for rule in ruleset.rules}
-    lacking = [said for rule, said in _RULES.items() if rule not in rules]
-    for said, held in (
-        ("no approval is required", any(it.approvals for it in good)),
-        ("a push does not dismiss reviews", any(it.dismisses_on_push for it in good)),
-        ("code owners need not approve", any(it.code_owners for it in good)),
-        ("the last push needs no approval by another", any(it.last_push for it in good)),
-    ):
-        lacking += [] if held else [said]
-    # A ruleset that does not count is told of only where something is missing without it.
+    """Check 9: since before the request was opened, rules protected the branch that nobody else may pass by.
+
+    Who else may is what the policies declare that were in force before.
+    """
+    asked, opened = required(case.head.policies.approval), case.facts.request.created_at
+    found = unprotected(case.facts.rulesets, asked, opened)
+    names = ", ".join(ruleset.name for ruleset in counted(case.facts.rulesets, asked, opened))
     return _check(
         "protection",
-        [*lacking, *problems] if lacking else [],
-        f"{', '.join(it.name for it in good)}: in force since before the request was opened",
-        "Protect the branch by a ruleset (docs/github.md); requests opened before its last change are made again.",
+        [deviation.said for deviation in found],
+        f"{names}: in force since before the request was opened",
+        REMEDY,
     )
 
 

@@ -144,7 +144,7 @@ class Ruleset(_Fact, frozen=True):
 
     Attributes:
         updated_at: Its last change.
-        bypass: Who may pass it by, in words; None where the token may not see that.
+        bypass: Who may pass it by (``team 9 (always)``); None where the token may not see that.
         rules: Types of the rules that reach the branch by it.
         approvals: How many approving reviews it asks for; 0 without a rule about reviews.
     """

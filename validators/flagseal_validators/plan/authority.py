@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from flagseal.model.canonical import canonical_json
@@ -113,7 +114,8 @@ def authority(before: PolicySet, after: PolicySet, owners: Collection[str], now:
         *_abilities(new, old, before, after, now, gained=True),
         *_abilities(old, new, before, after, now, gained=False),
     ]
-    return Authority(tuple(abilities), (*_rows(before, after), *_times(before, after), *_places(before, after)))
+    told = (tell(before, after) for tell in (_rows, _protection, _times, _places))
+    return Authority(tuple(abilities), tuple(chain.from_iterable(told)))
 
 
 # Who can do what
@@ -270,6 +272,23 @@ def _differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
         elif old != new:
             found.append(f"asks for {new} instead of {old}")
     return found
+
+
+def _protection(before: PolicySet, after: PolicySet) -> Iterator[str]:
+    """Tell who else may pass the rules of the protected branch by, and which checks are asked for."""
+    old, new = before.approval.protection, after.approval.protection
+    for entry in (it for it in new.bypass if it not in old.bypass):
+        how = _MODES[entry.mode]
+        yield f"protection: the forge's {entry.actor} {entry.id} may pass its rules by, {how}, for: {entry.reason}"
+    for entry in (it for it in old.bypass if it not in new.bypass):
+        yield f"protection: the forge's {entry.actor} {entry.id} may no longer pass its rules by, {_MODES[entry.mode]}"
+    for check in (it for it in old.checks if it not in new.checks):
+        yield f"protection: no longer asks for the check {check.name} of app {check.app}"
+    for check in (it for it in new.checks if it not in old.checks):
+        yield f"protection: also asks for the check {check.name} of app {check.app}"
+
+
+_MODES: Final = {"pull-request": "on requests only", "always": "always", "exempt": "always and unrecorded"}
 
 
 def _times(before: PolicySet, after: PolicySet) -> Iterator[str]:

@@ -10,6 +10,7 @@ from flagseal.model.schema.vocabulary import (
     CLOCK,
     DAYS,
     EVIDENCE,
+    LARGEST_ID,
     LIFECYCLES,
     PURPOSES,
     TIERS,
@@ -85,6 +86,41 @@ def _rows(description: str, row: str) -> JsonSchema:
     )
 
 
+_PROTECTION = record(
+    "What the rules of the protected branch in the forge must hold, and may, beside what they always must.",
+    {
+        "checks": listing(
+            "Checks that the forge must require.",
+            record(
+                "One check.",
+                {
+                    "name": text("Its name, as the forge shows it.", longest=256),
+                    "app": integer("The number of the app that gives it.", least=1, most=LARGEST_ID),
+                },
+                required=("name", "app"),
+            ),
+            least=1,
+        ),
+        "bypass": listing(
+            "Who may pass the rules by, and nobody else. What they do so is still checked when it is attested.",
+            record(
+                "One actor.",
+                {
+                    "actor": word("What it is in the forge.", ("team", "app", "role", "user")),
+                    "id": integer("Its number in the forge.", least=1, most=LARGEST_ID),
+                    "mode": word(
+                        "On requests only, always, or so that the forge records nothing.",
+                        ("pull-request", "always", "exempt"),
+                    ),
+                    "reason": text("What for.", longest=256),
+                },
+                required=("actor", "id", "mode", "reason"),
+            ),
+            least=1,
+        ),
+    },
+)
+
 APPROVAL_POLICY = document(
     "ApprovalPolicy",
     "Who must approve a change, by tier, environment and class. What no row covers is refused.",
@@ -112,6 +148,7 @@ APPROVAL_POLICY = document(
                 "additionalProperties": False,
             },
             "policies": _rows("Changes of the documents in policies/ themselves.", "policyRow"),
+            "protection": _PROTECTION,
             "ignore": ignored(),
         },
         required=("default", "tiers", "policies"),

@@ -8,6 +8,7 @@ from flagseal.model.schema.envelope import document, ignored
 from flagseal.model.schema.vocabulary import (
     DURATION,
     GITHUB_LOGIN,
+    LARGEST_ID,
     SLUG,
     TIERS,
     boolean,
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 OPENSSH_KEY = "^(ssh-ed25519|sk-ssh-ed25519@openssh[.]com|ecdsa-sha2-nistp256|ssh-rsa) [A-Za-z0-9+/]+={0,2}( [^ ].*)?$"
 
-_LARGEST_ID = 2**53 - 1
-
 _PERSON = record(
     "One human being, however many accounts and keys.",
     {
@@ -37,7 +36,7 @@ _PERSON = record(
             "The account in the forge.",
             {
                 "login": text("The account's name.", pattern=GITHUB_LOGIN, longest=39),
-                "id": integer("The account's number, which survives a change of name.", least=1, most=_LARGEST_ID),
+                "id": integer("The account's number, which survives a change of name.", least=1, most=LARGEST_ID),
             },
             required=("login", "id"),
         ),

@@ -38,6 +38,8 @@ PURPOSES = ("release", "experiment", "operational", "entitlement", "auth-protoco
 LIFECYCLES = ("draft", "review", "canary", "enforced", "stable", "retired")
 CHANGE_CLASSES = ("metadata", "toward-safe", "widen")
 EVIDENCE = ("forge", "keys", "either", "both")
+LARGEST_ID = 2**53 - 1
+"""Of whatever a forge numbers: the largest integer that every JSON reader keeps."""
 
 
 def text(description: str, *, pattern: str | None = None, longest: int = 1024) -> JsonSchema:

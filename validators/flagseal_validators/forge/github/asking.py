@@ -100,6 +100,21 @@ class Asker:
         """
         return self._get(_with(path, parameters)).body
 
+    def look(self, path: str) -> tuple[int, Json]:
+        """Ask for what may not be there, or not for this token: whoever asks judges by the status.
+
+        Args:
+            path: As for :meth:`get`.
+
+        Raises:
+            ForgeError: ``RateLimited``; ``ForgeDown``.
+
+        Returns:
+            The status, and what GitHub answers.
+        """
+        answer = self._ask("GET", path, None, writing=True)
+        return answer.status, answer.body
+
     def pages(
         self, path: str, parameters: Mapping[str, str | int] | None = None, *, within: str = ""
     ) -> Iterator[Json]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NoReturn
+from urllib.parse import quote
 
 from flagseal.model.errors import ForgeError
 from flagseal_validators.forge.facts import (
@@ -22,6 +23,7 @@ from flagseal_validators.forge.facts import (
     Signed,
 )
 from flagseal_validators.forge.github.asking import missing
+from flagseal_validators.forge.github.ruleset import ACTORS, word_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -110,7 +112,7 @@ class GitHubForge:
             commits=tuple(self._commits(number)),
             pushes=tuple(self._pushes(request, source)),
             landings=tuple(self._landings(request)),
-            rulesets=tuple(self._rulesets(request.base)),
+            rulesets=rulesets(self._asker, self._name, request.base),
             checks=tuple(self._checks(request)),
         )
 
@@ -196,15 +198,6 @@ class GitHubForge:
                 after=body.text("after"),
             )
 
-    def _rulesets(self, branch: str) -> Iterable[Ruleset]:
-        rules: dict[int, list[_At]] = {}
-        for entry in self._asker.pages(f"/repos/{self._name}/rules/branches/{branch}"):
-            rule = _At(entry, "rule")
-            rules.setdefault(rule.number("ruleset_id"), []).append(rule)
-        for number, found in sorted(rules.items()):
-            body = _At(self._asker.get(f"/repos/{self._name}/rulesets/{number}"), f"ruleset {number}")
-            yield _ruleset(body, found)
-
     def _checks(self, request: Request) -> Iterable[CheckRun]:
         for commit in dict.fromkeys((request.head, request.merge_commit)):
             where = f"/repos/{self._name}/commits/{commit}/check-runs"
@@ -217,6 +210,27 @@ class GitHubForge:
                     commit=body.text("head_sha"),
                     conclusion=body.optional("conclusion"),
                 )
+
+
+def rulesets(asker: Asker, name: str, branch: str) -> tuple[Ruleset, ...]:
+    """Read the rulesets in force on a branch, those that the organisation sets included.
+
+    Args:
+        asker: Asks.
+        name: ``owner/name``.
+        branch: Without ``refs/heads/``.
+
+    Raises:
+        ForgeError: As for facts.
+    """
+    rules: dict[int, list[_At]] = {}
+    for entry in asker.pages(f"/repos/{name}/rules/branches/{quote(branch, safe='')}"):
+        rule = _At(entry, "rule")
+        rules.setdefault(rule.number("ruleset_id"), []).append(rule)
+    return tuple(
+        _ruleset(_At(asker.get(f"/repos/{name}/rulesets/{number}"), f"ruleset {number}"), found)
+        for number, found in sorted(rules.items())
+    )
 
 
 def _ruleset(body: _At, rules: list[_At]) -> Ruleset:
@@ -245,8 +259,9 @@ def _required(check: _At) -> RequiredCheck:
 
 
 def _bypass(actor: _At) -> str:
-    number = actor.value("actor_id", None)
-    return f"{actor.text('actor_type')}{'' if number is None else f' {number}'}"
+    kind = actor.text("actor_type")
+    number = actor.number("actor_id") if kind in ACTORS else None
+    return word_of({"actor_type": kind, "actor_id": number, "bypass_mode": actor.optional("bypass_mode")})
 
 
 def _commit(body: _At) -> RequestCommit:
