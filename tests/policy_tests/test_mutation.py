@@ -11,6 +11,7 @@ import yaml
 
 from flagseal.model.loader import parse_body
 from flagseal.model.policy_set import load_policies
+from flagseal.model.schema.vocabulary import LIFECYCLES
 from flagseal_cli.main import run
 from flagseal_validators.policy_tests import (
     MutationReport,
@@ -39,8 +40,14 @@ def enrich(spec: Spec) -> None:
     spec["teams"]["team-search"]["members"].append({"person": "mallory", "until": "2027-03-31"})
 
 
+def strict(spec: Spec) -> None:
+    """Let whoever merges not count among the approvers."""
+    spec["tiers"]["sensitive"]["production"]["widen"]["merger"] = "not-counted"
+
+
 RICH = {
     **POLICIES,
+    "ApprovalPolicy/approvals": edited(POLICIES["ApprovalPolicy/approvals"], strict),
     "Organisation/organisation": edited(ORGANISATION, enrich),
 }
 
@@ -94,6 +101,7 @@ def test_every_thing_that_rows_ask_for_is_loosened() -> None:
     }
     assert ("tiers.sensitive.production.widen", "does not ask for staging first") in found
     assert ("policies.widen", "asks for 1 × security instead of 2") in found
+    assert ("tiers.sensitive.production.widen", "counts whoever merged it") in found
     fallback = "is gone, so that tiers.sensitive.production.widen decides"
     assert ("tiers.sensitive.production.toward-safe", fallback) in found
     # Its fallback asks for all that it does, and more: without it nothing is looser.
@@ -114,6 +122,7 @@ def test_people_places_and_times_are_loosened_too() -> None:
     assert ("blackouts[0]", "year end does not hold sensitive flags") in found
     assert ("maxLifetime.release", "release flags may live 181 days instead of 180") in found
     assert ("review.entitlement", "entitlement flags may go without a review for any number of days") in found
+    assert ("transitions.draft", "draft flags may take any step") in found
 
 
 def test_what_no_row_asks_for_is_not_loosened() -> None:
@@ -156,6 +165,24 @@ def test_the_first_case_that_fails_is_named() -> None:
     assert by["tiers.high-risk.production.widen", "asks for no ticket"] is None
 
 
+def test_whoever_merged_and_a_step_of_life_are_noticed_by_cases_of_their_own() -> None:
+    """The cases it suggests name who merged it, and which step is taken."""
+    made = {(it.place, it.what): it.case for it in mutated().mutations if it.survives}
+    merged = case_of(made["tiers.sensitive.production.widen", "counts whoever merged it"])
+    (merger,) = merged["given"]["mergers"]
+    assert merger in merged["given"]["approvals"]
+    assert merged["expect"]["verdict"] == "deny"
+    step = case_of(made["transitions.draft", "draft flags may take any step"])
+    assert step["given"]["change"]["lifecycle"]["from"] == "draft"
+    assert step["expect"]["findings"] == ["FS214"]
+
+
+def test_a_policy_that_lets_every_step_be_taken_has_none_to_loosen() -> None:
+    """Nothing looser than that can be written."""
+    free = edited(RICH["LifecyclePolicy/lifecycle"], lambda spec: spec["transitions"].update({"*": list(LIFECYCLES)}))
+    assert not [place for place, _ in kinds({**RICH, "LifecyclePolicy/lifecycle": free}) if place[:5] == "trans"]
+
+
 def test_a_survivor_is_told_with_its_case_in_text_and_json() -> None:
     """To be copied; and a program gets the same."""
     report = mutated()
@@ -190,7 +217,11 @@ def test_a_survivor_ends_with_one(tmp_path: Path, capsys: pytest.CaptureFixture[
     (tmp_path / "policies/tests/lifecycle.yaml").unlink()
     assert run(["policy", "test", "--mutate", "--repo", str(tmp_path), "--format", "json"]) == 1
     mutation = json.loads(capsys.readouterr().out)["mutation"]
-    assert {it["place"].split(".")[0] for it in mutation["loosenings"] if it["survives"]} == {"maxLifetime", "review"}
+    assert {it["place"].split(".")[0] for it in mutation["loosenings"] if it["survives"]} == {
+        "maxLifetime",
+        "review",
+        "transitions",
+    }
 
 
 @pytest.mark.parametrize("tree", [TOP], ids=["sample"])

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SYNTHETIC: Final = "FlagDefinition/policy-test/made-for-the-case"
 
+_STEP: Final = "canary"
 _ON, _OFF = "enabled", "disabled"
 _ALL: Final = 100
 _LITTLE: Final = 1
@@ -142,7 +143,11 @@ def _flags(change: Mapping[str, Any], policies: PolicySet) -> tuple[Spec, Spec]:
             others: Spec = {
                 other: {"default": _OFF if other in behind else _ON} for other in environments if other != name
             }
-            return _flag(change, {**others, name: nothing}), _flag(change, {**others, name: little})
+            step = change.get("lifecycle", {"from": _STEP, "to": _STEP})
+            return (
+                _flag(change, {**others, name: nothing}, lifecycle=step["from"]),
+                _flag(change, {**others, name: little}, lifecycle=step["to"]),
+            )
         case "toward-safe":
             return _flag(change, {name: little}), _flag(change, {name: nothing})
         case _:
@@ -153,14 +158,16 @@ def _share(step: int) -> Spec:
     return {"serve": _ON} if step == _ALL else {"split": {_ON: step, _OFF: _ALL - step}}
 
 
-def _flag(change: Mapping[str, Any], environments: Spec, *, description: str = "Made for a case.") -> Spec:
+def _flag(
+    change: Mapping[str, Any], environments: Spec, *, description: str = "Made for a case.", lifecycle: str = _STEP
+) -> Spec:
     purpose = change.get("purpose", "release")
     spec: Spec = {
         "description": description,
         "purpose": purpose,
         "owner": change.get("owner", "nobody"),
         "riskTier": change["tier"],
-        "lifecycle": "canary",
+        "lifecycle": lifecycle,
         "variants": {_ON: True, _OFF: False},
         "safeVariant": _OFF,
         "environments": environments,

@@ -36,6 +36,7 @@ def facts_of(given: dict[str, Any], sides: Sides, now: datetime) -> Facts:
         approvals=tuple(_approval(entry, common) for entry in given.get("approvals", ())),
         now=parse_instant(given["time"]) if "time" in given else now,
         ticket=given["change"].get("ticket"),
+        mergers=tuple(given.get("mergers", ())),
     )
 
 

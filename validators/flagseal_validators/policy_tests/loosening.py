@@ -2,8 +2,8 @@
 
 A loosening is a change of one document that lets something through which was refused, sooner, or on less proof. Steps
 are as small as they can be (one approval, one point, one day), since a test that notices the smallest notices every
-larger one. What the decision does not look at (keys, accounts, who may read what) is not loosened: no policy test could
-notice. docs/adr/0130-what-a-loosening-is.md
+larger one. What neither the decision nor a rule about a change looks at (keys, accounts, who may read what) is not
+loosened: no policy test could notice. docs/adr/0130-what-a-loosening-is.md
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from flagseal.model.instants import parse_days
 from flagseal.model.loader import parse_body
 from flagseal.model.policies import OWNER_ROLE
 from flagseal.model.schema.change import DAYS_OF_WEEK
+from flagseal.model.schema.vocabulary import LIFECYCLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,6 +107,12 @@ def _of_row(row: PolicyRow) -> Iterator[tuple[str, Path, object]]:
         yield f"takes the evidence {weaker} instead of {row.evidence}", ("evidence",), weaker
     if row.ticket_required:
         yield "asks for no ticket", ("ticket",), _GONE
+    if not row.merger_counts:
+        yield "counts whoever merged it", ("merger",), _GONE
+    yield from _of_timing(row)
+
+
+def _of_timing(row: PolicyRow) -> Iterator[tuple[str, Path, object]]:
     if row.window is not None:
         yield f"waits for no window ({row.window})", ("window",), _GONE
     for name in row.after:
@@ -133,6 +140,7 @@ def _as_strict(one: PolicyRow, other: PolicyRow) -> bool:
         and (one.evidence in {other.evidence, "both"} or other.evidence == "either")
         and set(one.after) >= set(other.after)
         and one.ticket_required >= other.ticket_required
+        and one.merger_counts <= other.merger_counts
         and (other.window is None or one.window == other.window)
         and (other.max_step is None or (one.max_step is not None and one.max_step <= other.max_step))
     )
@@ -244,3 +252,11 @@ def _of_life(policies: PolicySet) -> Iterator[Loosening]:
             )
             gone = _edited(document, (field, purpose))
             yield Loosening(f"{field}.{purpose}", f"{purpose} flags {what} any number of days", gone, (), (purpose,))
+    transitions = policies.lifecycle.transitions
+    for step in LIFECYCLES:
+        allowed = {step, *transitions.get(step, ()), *transitions.get("*", ())}
+        refused = [other for other in LIFECYCLES if other not in allowed]
+        if refused:
+            free = _edited(document, ("transitions", step), [other for other in LIFECYCLES if other != step])
+            about = (step, refused[0])
+            yield Loosening(f"transitions.{step}", f"{step} flags may take any step", free, (), about)

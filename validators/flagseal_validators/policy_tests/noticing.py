@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _STEPS_OF_TIME: Final = [timedelta(hours=6 * number) for number in range(1, 5 * 7 * 4)]
 """Five weeks, in which every weekly window opens and closes, whatever a blackout hides."""
 _ALL_POINTS: Final = 100
+_FOUND_BY: Final = {"maxLifetime": "FS205", "review": "FS210", "transitions": "FS214"}
+"""The rule of the gate that holds what a LifecyclePolicy says."""
 
 
 def noticing(
@@ -86,7 +88,7 @@ def _cases(
     if _effective(decisions[0]) != _effective(decisions[1]) and (late := _effective(decisions[0])) is not None:
         expect["effectiveFrom"] = rfc3339(late)
     if loosening.document.kind == "LifecyclePolicy":
-        expect["findings"] = ["FS205" if loosening.place.startswith("maxLifetime") else "FS210"]
+        expect["findings"] = [_FOUND_BY[loosening.place.partition(".")[0]]]
     yield {"name": f"noticed if {loosening.place} {loosening.what}"[:256], "given": found, "expect": expect}
 
 
@@ -119,6 +121,10 @@ def _deviations(given: Spec, row: PolicyRow, policies: PolicySet) -> Iterator[Sp
         yield {**given, "change": {name: value for name, value in change.items() if name != "ticket"}}
     for proof in (["keys"], ["forge"]):
         yield {**given, "evidence": proof}
+    if not row.merger_counts:
+        holders = {person for asked in row.approvals for person in _holders(asked.role, change.get("owner"), policies)}
+        for person in sorted(holders):
+            yield {**given, "mergers": [person]}
     if row.max_step is not None:
         yield {**given, "change": {**change, "step": min(_ALL_POINTS, row.max_step + 1)}}
     for name in row.after:
@@ -126,6 +132,14 @@ def _deviations(given: Spec, row: PolicyRow, policies: PolicySet) -> Iterator[Sp
     if "owner" in change:
         for team in policies.organisation.teams:
             yield {**given, "change": {**change, "owner": team}}
+
+
+def _holders(role: str, owner: str | None, policies: PolicySet) -> set[str]:
+    """Name who may stand for a role, wherever it counts."""
+    organisation = policies.organisation
+    found = organisation.roles.get(role)
+    people, teams = (found.people, found.teams) if found is not None else ((), (owner or "",))
+    return {*people, *(member.person for team in teams for member in organisation.teams.get(team, ()))}
 
 
 def _proof(row: PolicyRow) -> list[str]:
@@ -171,8 +185,11 @@ def _reaches(role: str, team: str, policies: PolicySet) -> bool:
 
 def _life(loosening: Loosening, policies: PolicySet) -> Spec:
     """Give a flag that lives, or goes without a review, a day longer than it may; its expiry is set by the time."""
-    (purpose,) = loosening.about
     life = policies.lifecycle
+    if loosening.place.startswith("transitions"):
+        step, following = loosening.about
+        return {"lifecycle": {"from": step, "to": following}}
+    (purpose,) = loosening.about
     if loosening.place.startswith("maxLifetime"):
         return {"purpose": purpose, "expires": ""}
     return {"purpose": purpose, "review": f"{life.review_days[purpose] + 1}d"}  # type: ignore[index]  # a purpose

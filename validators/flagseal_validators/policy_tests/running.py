@@ -134,9 +134,9 @@ def _unexpected(expected: Mapping[str, Any], decision: Decision) -> Iterator[str
 def _unfound(expected: Iterable[str], sides: Sides, facts: Facts, policies: PolicySet) -> Iterator[str]:
     """Hold the rules of the gate that a case names against what it changes."""
     changed = [sides.after[subject] for subject in facts.subjects]
-    declared = Declared(tuple(sides.after.values()), policies, facts.clock.date()).about(
-        document for document in changed if not document.is_tombstone
-    )
+    declared = Declared(
+        tuple(sides.after.values()), policies, facts.clock.date(), before=dict(sides.before.documents)
+    ).about(document for document in changed if not document.is_tombstone)
     for name in expected:
         check = RULES[name].check if name in RULES else None
         if check is None:

@@ -153,7 +153,7 @@ def case_text(case: Spec) -> str:
     given = case["given"]
     name = case["name"]
     lines = [f"- name: {name if _SENTENCE.fullmatch(name) else json.dumps(name, ensure_ascii=False)}", "  given:"]
-    order = ("change", "author", "approvals", "evidence", "time")
+    order = ("change", "author", "approvals", "mergers", "evidence", "time")
     lines += [f"    {name}: {flow(given[name])}" for name in order if name in given]
     lines.append(f"  expect: {flow(case['expect'])}")
     return "\n".join(lines) + "\n"

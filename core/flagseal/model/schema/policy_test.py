@@ -8,6 +8,7 @@ from flagseal.model.schema.envelope import document
 from flagseal.model.schema.vocabulary import (
     CHANGE_CLASSES,
     DAYS,
+    LIFECYCLES,
     PURPOSES,
     RULE_ID,
     SLUG,
@@ -86,6 +87,11 @@ _CHANGE = exactly_one_of(
             "purpose": word("The purpose of the flag (default: release).", PURPOSES),
             "expires": day("The last day of the flag (default: far ahead)."),
             "review": text("How often the flag is reviewed (90d).", pattern=DAYS, longest=6),
+            "lifecycle": record(
+                "The step of its life that the flag was in, and the one it takes (default: it stays in `canary`).",
+                {"from": word("The step it was in.", LIFECYCLES), "to": word("The step it takes.", LIFECYCLES)},
+                required=("from", "to"),
+            ),
             "policies": listing("Policy documents that change.", text("A kind.", longest=63)),
             "ticket": text("The ticket the change carries.", longest=128),
         },
@@ -113,6 +119,7 @@ POLICY_TEST = document(
                                 "author": slug("Who wrote it."),
                                 "contributors": listing("Who else wrote it.", slug("A person.")),
                                 "approvals": listing("Who approved it.", _APPROVAL),
+                                "mergers": listing("Who merged it in the forge (default: nobody).", slug("A person.")),
                                 "evidence": _PROOFS,
                                 "time": instant("When it is decided (RFC 3339, UTC)."),
                             },
