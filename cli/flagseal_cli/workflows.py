@@ -9,7 +9,7 @@ from typing import Final
 
 from flagseal.model.errors import UsageError
 
-FLAG_WORKFLOWS: Final = ("approve", "check", "comment", "retire")
+FLAG_WORKFLOWS: Final = ("approve", "check", "comment", "incident-review", "retire")
 """Those of a flag repository; ``attest`` is the attestor's."""
 REQUIREMENTS: Final = ".github/flagseal/requirements.txt"
 """What they install before Flagseal itself: every package pinned, with hashes."""
