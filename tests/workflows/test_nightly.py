@@ -73,7 +73,7 @@ def nightly(tmp_path: Path) -> Iterator[Nightly]:
 
 
 def test_break_glass_is_brought_to_a_review_each_night(nightly: Nightly) -> None:
-    """Nothing; then an override: one issue and one draft, red until it is reviewed, and no more of either next night."""
+    """Nothing; then an override: one issue and one draft, red until it is reviewed, and no more of either later."""
     store = {"FLAGSEAL_STORE": str(nightly.clone / ".flagseal/up/production/store")}
     assert nightly.run("incident-review", "open") is None
     quiet = nightly.run("incident-review", "open", **store)
