@@ -183,18 +183,19 @@ def write_starter(folder: Path, *, person: str | None, public_key: Path | None, 
     return Starter(first)
 
 
-def write_attestor(folder: Path, flags: str) -> None:
+def write_attestor(folder: Path, flags: str, key: str | None) -> None:
     """Write the repository whose workflow attests a flag repository: all of it, or nothing. Nothing is committed.
 
     Args:
         folder: Where; must be missing or empty.
         flags: ``OWNER/NAME`` of the flag repository on GitHub.
+        key: URI of its key in a KMS; None if it is a secret of the repository.
 
     Raises:
-        UsageError: The folder is in use, or ``flags`` names no repository.
+        UsageError: The folder is in use, ``flags`` names no repository, or ``key`` no key of a known KMS.
     """
     gitsetup.refuse_unless_empty(folder)
-    files = attestor_files(flags)
+    files = attestor_files(flags, key)
     with gitsetup.built_whole(folder) as building:
         write_files(building, files)
         gitsetup.initialise(building)

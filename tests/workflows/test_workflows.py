@@ -48,6 +48,33 @@ def test_the_linters_find_nothing_in_what_init_writes(written: dict[str, Path]) 
 
 
 @pytest.mark.usefixtures("linted")
+@pytest.mark.parametrize("key", ["awskms:alias/attestor", "azurekms:attestor.vault.azure.net/keys/attestor/1"])
+def test_with_a_key_in_a_kms_the_attestor_says_who_it_is_and_has_no_key(tmp_path: Path, key: str) -> None:
+    """The same workflow, with a right more and a secret less; the linters find nothing in it."""
+    folder = tmp_path / "attestor"
+    assert flagseal(["init", str(folder), "--attestor-of", "acme/flags", "--signer", key]) == 0
+    file = folder / ".github" / "workflows" / "attest.yaml"
+    assert syntax(file) == []
+    assert security(file) == []
+    text = file.read_text()
+    assert "__" not in text + (folder / "README.md").read_text()
+    assert re.findall(r"secrets\.(\w+)", text) == ["FLAGSEAL_APP_KEY"]
+    assert parsed(text)["jobs"]["attest"]["permissions"] == {"contents": "read", "id-token": "write"}
+    assert f"KEY: {key}\n" in text
+    common = attestor_files("acme/flags")[".github/workflows/attest.yaml"].partition("    - name: Attest\n")[0]
+    assert text.replace("      id-token: write # who it is, for the KMS\n", "").startswith(common)
+
+
+@pytest.mark.parametrize("key", ["hv:attestor", "file:key.pem", "awskms:", "awskms:a b", "awskms:$(id)", 'awskms:x"'])
+def test_a_kms_that_is_not_known_is_not_guessed(tmp_path: Path, key: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is written for it, and nothing but a key's name gets into the file."""
+    assert flagseal(["init", str(tmp_path / "attestor"), "--attestor-of", "acme/flags", "--signer", key]) == 2
+    assert "awskms:…" in capsys.readouterr().err
+    assert not (tmp_path / "attestor").exists()
+    assert flagseal(["init", str(tmp_path / "flags"), "--signer", "awskms:alias/x"]) == 2
+
+
+@pytest.mark.usefixtures("linted")
 def test_the_linters_find_nothing_in_what_this_repository_runs() -> None:
     """Its own workflows, the product's included."""
     files = sorted(OWN.iterdir())

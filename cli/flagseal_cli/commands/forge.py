@@ -84,6 +84,30 @@ def ask(attestor: str) -> None:
     note(f"Asked {full_name}.")
 
 
+@forge_command.command("identity")
+@click.option("--audience", required=True, metavar="WHO", help="For whom the token is: sts.amazonaws.com.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A file that only this job can read.",
+)
+def identity(*, audience: str, out: Path) -> None:
+    """Write the token by which this job of GitHub Actions proves to a KMS who it is.
+
+    The job needs `id-token: write`. The clients of the clouds read the file where their variable names it:
+    AWS_WEB_IDENTITY_TOKEN_FILE, AZURE_FEDERATED_TOKEN_FILE, or the file of GOOGLE_APPLICATION_CREDENTIALS.
+    """
+    from flagseal_validators.forge.github.identity import job_identity
+
+    token = job_identity(os.environ, audience)
+    out.unlink(missing_ok=True)
+    # The mode is given at creation: between a write and a chmod anybody could read it.
+    with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(token)
+    note(f"{out}: who this job is, for {audience}")
+
+
 @forge_command.command("workflows")
 @repo_option
 def workflows(*, repo: Path | None) -> None:

@@ -28,16 +28,21 @@ from flagseal_cli.starter import write_attestor, write_starter
     metavar="OWNER/NAME",
     help="Write the repository whose workflow attests that flag repository on GitHub, in place of a flag repository.",
 )
-def init_command(folder: Path, *, demo: bool, person: str | None, key: Path | None, flags: str | None) -> None:
+@click.option("--signer", metavar="URI", help="With --attestor-of: its key in a KMS, awskms:… or azurekms:….")
+def init_command(
+    folder: Path, *, demo: bool, person: str | None, key: Path | None, flags: str | None, signer: str | None
+) -> None:
     """Write a fresh flag repository into FOLDER: policies, CODEOWNERS, workflows, and git set up for signed commits."""
     target = folder.resolve()
     if flags is not None:
         if demo or person is not None or key is not None:
             raise UsageError("--attestor-of goes with nothing else", remedy="An attestor has no people and no flags.")
-        write_attestor(target, flags)
+        write_attestor(target, flags, signer)
         note(f"Wrote the attestor of {flags} to {target}.")
         note("Next: put trust.json beside its README.md, which says what else it needs, then commit and push.")
         return
+    if signer is not None:
+        raise UsageError("--signer goes with --attestor-of", remedy="A flag repository signs nothing.")
     if demo:
         write_demo(target, now=datetime.now(UTC))
         note(f"Wrote the sample company to {target}; commits there are {DEMO_AUTHOR}'s.")
