@@ -19,6 +19,7 @@ from flagseal.history import accept, reviewed
 from tests.approval.keyring import SshKey
 from tests.emergency.scene import override as claimed
 from tests.emergency.scene import receipted, world
+from tests.forge.world import company as on_github
 from tests.history.company import Chronicle, document, organisation, policies
 from tests.history.reviews import (
     BEGAN,
@@ -174,3 +175,18 @@ def test_by_editing_it_after_the_approval(history: Chronicle, stopped: Standing)
     acceptance = accept(history.head, moved, history.trust, now=LATER)
     assert acceptance.refusal is not None
     assert acceptance.refusal.code == "DigestMismatch"
+
+
+def test_through_a_git_host_by_approving_the_request(tmp_path: Path) -> None:
+    """Carol opens the request; bob, who broke glass, approves it beside the owner of the path."""
+    named_bob = {"kind": "EmergencyOverride", "name": "stop-it", "flag": "payments/checkout", "requestedBy": "bob"}
+    written = review(emergencies=[{**named_bob, "proof": "sha256:" + "0" * 64}])
+    with on_github(tmp_path) as hub:
+        hub.landed(written, by="carol", approved=("bob", "frank"))
+        failed = {check.id: check.reason for check in hub.attest().failed}
+        assert "bob" in failed["self-approval"]
+        assert "asked for what it reviews" in failed["self-approval"]
+        assert hub.poll().sequence == 0
+    with on_github(tmp_path / "again") as hub:
+        hub.landed(written, by="carol", approved=("alice", "frank"))
+        assert hub.attest().allowed

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tests.cluster.test_operator import active, now
 from tests.cluster.world import CarriedWorld
 from tests.emergency.scene import ADMISSION, emergency_policies, freeze, override, receipted, signed, thaw
+from tests.incidents.world import TEAMS, review_of
 from tests.snapshot.world import FLAGS, answer, flag
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ def resource(offer: Offer) -> dict[str, Any]:
     }
 
 
-def founded(cluster: Cluster, folder: Path) -> CarriedWorld:
+def founded(cluster: Cluster, folder: Path, **changes: Any) -> CarriedWorld:  # noqa: ANN401 (parts of the organisation)
     """Put a company with an emergency role into a cluster."""
-    world = CarriedWorld(folder, documents=(*emergency_policies(), *FLAGS), admission=ADMISSION.public_key)
+    world = CarriedWorld(folder, documents=(*emergency_policies(**changes), *FLAGS), admission=ADMISSION.public_key)
     for body in (*world.genesis_bodies(), *world.declared()):
         cluster.create(body)
     return world
@@ -130,6 +131,36 @@ def test_a_freeze_holds_what_is_approved_and_lets_a_kill_switch_through(cluster:
         world.clock.now = now()
         client.refresh()
         assert answer(client, "pay-later") is True
+
+
+def test_a_review_is_told_by_the_status_of_the_override(cluster: Cluster, tmp_path: Path) -> None:
+    """It reaches the cluster in a FlagApproval alone: no resource declares it, and nothing is missing for that."""
+    world = founded(cluster, tmp_path, teams=TEAMS)
+    with active(cluster, world) as operator:
+        begun = now().replace(microsecond=0)
+        world.clock.now = begun
+        offer = signed(override(until=begun + timedelta(hours=1)), at=begun)
+        cluster.create(resource(offer))
+        cluster.until(lambda: "Reviewed" in cluster.conditions("EmergencyOverride", "stop-it", "payments"))
+        told = cluster.conditions("EmergencyOverride", "stop-it", "payments")["Reviewed"]
+        assert (told["status"], told["reason"]) == ("False", "NotReviewed")
+        (outcome,) = world.offer(offer)
+        assert outcome.standing is not None
+        world.clock.now = now()
+        for body in world.approve(review_of(outcome.standing), by=("frank",)):
+            cluster.create(body)
+        cluster.until(
+            lambda: cluster.conditions("EmergencyOverride", "stop-it", "payments")["Reviewed"]["status"] == "True"
+        )
+        body = json.loads(cluster.kubectl("get", "emergencyoverrides", "-n", "payments", "stop-it", "-o", "json"))
+        assert body["status"]["proof"] == outcome.standing.proof.digest
+        assert body["status"]["reviewed"]["by"] == ["frank"]
+        active_now = cluster.conditions("FlagDefinition", "new-checkout", "payments")["BreakGlassActive"]
+        assert "It was reviewed by frank" in active_now["message"]
+        assert operator.vitals.missing == 0
+        shown = cluster.kubectl("get", "emergencyoverrides", "-n", "payments")
+        assert "REVIEWED" in shown
+        assert "returned" in shown
 
 
 def ready(cluster: Cluster, name: str) -> dict[str, Any]:

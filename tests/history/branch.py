@@ -10,6 +10,7 @@ from flagseal.approval.envelope import Envelope
 from flagseal.approval.trust import Genesis, Trust
 from flagseal.history import Head, HistoryEntry, Manifest, accept, genesis
 from flagseal.intake import Candidate, advance, candidate
+from flagseal.model.document import REVIEW_KINDS
 from tests.approval.keyring import SshKey
 from tests.history.company import MONDAY, policies
 from tests.repository.gitrepo import GitRepository
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def path_of(document: Document) -> str:
     """Say where a document lies."""
     if document.namespace is None:
-        return f"policies/{document.name}.yaml"
+        return f"{'reviews' if document.kind in REVIEW_KINDS else 'policies'}/{document.name}.yaml"
     return f"flags/{document.namespace}/{document.name}.yaml"
 
 

@@ -136,3 +136,44 @@ def test_without_a_checkout_the_store_and_the_pinned_root_are_enough(up: Up, tmp
         refused = run(FLAGSEAL, *words, *lacking, cwd=away, home=up.home)
         assert (refused.code, refused.out) == (2, "")
         assert "Traceback" not in refused.err
+
+
+def test_a_review_that_somebody_else_approved_closes_it_in_every_report(up: Up) -> None:
+    """From the list to the draft, the commit, the approval and the report; erin, who broke glass, is not counted."""
+    assert override(up, "--for", "1h", "--output", "up").code == 0
+    until_status_says(up, "Break-glass, not reviewed:")
+    listed = run(FLAGSEAL, "incidents", "list", "--format", "json", cwd=up.repository, home=up.home)
+    assert listed.code == 1, listed.err
+    (incident,) = json.loads(listed.out)
+    drafted = run(FLAGSEAL, "incidents", "draft", "INC-7", cwd=up.repository, home=up.home)
+    assert drafted.code == 0, drafted.err
+    path = up.repository / incident["review"]
+    path.parent.mkdir()
+    path.write_text(drafted.out)
+    unfinished = run(FLAGSEAL, "validate", cwd=up.repository, home=up.home)
+    assert unfinished.code == 1
+    assert "FS702" in unfinished.out
+    path.write_text(drafted.out.replace("TODO: ", "It was looked at: "))
+    for words in (
+        (FLAGSEAL, "validate"),
+        ("git", "add", "--all"),
+        ("git", "commit", "--quiet", "-m", "Review INC-7"),
+    ):
+        done = run(*words, cwd=up.repository, home=up.home)
+        assert done.code == 0, done.out + done.err
+    run(FLAGSEAL, "approve", "HEAD", "--as", "erin", cwd=up.repository, home=up.home)
+    waiting = run(FLAGSEAL, "status", cwd=up.repository, home=up.home)
+    assert "Break-glass, not reviewed:" in waiting.out
+    assert waiting.code == 1
+    done = run(FLAGSEAL, "approve", "HEAD", "--as", "alice", cwd=up.repository, home=up.home)
+    assert done.code == 0, done.out + done.err
+    until_status_says(up, "Break-glass, reviewed:")
+    explained = run(FLAGSEAL, "explain", "payments/new-checkout", cwd=up.repository, home=up.home)
+    for said in (explained.out, run(FLAGSEAL, "status", cwd=up.repository, home=up.home).out):
+        assert "reviewed by alice, " in said, said
+        assert "not reviewed" not in said
+    listed = run(FLAGSEAL, "incidents", "list", cwd=up.repository, home=up.home)
+    assert (listed.code, listed.out) == (0, "production: nothing is left to review\n")
+    told = run(FLAGSEAL, "status", "--format", "json", cwd=up.repository, home=up.home)
+    (standing,) = json.loads(told.out)["overrides"]
+    assert (standing["reviewed"]["by"], standing["reviewed"]["outcome"]) == (["alice"], "returned")

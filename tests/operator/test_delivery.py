@@ -13,6 +13,7 @@ from flagseal_operator.inventory import Inventory
 from flagseal_operator.resources import PLURALS, Ref
 from tests.history.branch import Branch
 from tests.history.company import MONDAY, flag, rule
+from tests.history.reviews import LATER, broken, company, review
 from tests.operator.test_history_decides import Server
 
 if TYPE_CHECKING:
@@ -117,6 +118,22 @@ def test_beside_another_manager_only_carriers_are_written(tmp_path: Path) -> Non
     made.branch.poll()
     assert done.startswith("create FlagApproval ")
     assert made.deliver("approvals") == []
+
+
+def test_a_review_is_carried_and_declared_by_no_resource(tmp_path: Path) -> None:
+    """There is no kind for it in a cluster; its statement brings it."""
+    found = target(tmp_path)
+    before = set(found.server.bodies)
+    (stopped,) = broken(company())
+    found.branch.commit(review(stopped), by="carol")
+    found.branch.approve("bob")
+    found.deliver()
+    found.branch.poll(now=LATER)
+    found.deliver()
+    carried = {ref for ref in found.server.bodies if ref.kind == "FlagApproval"}
+    assert set(found.server.bodies) - before <= carried
+    assert "IncidentReview/inc-7" in found.branch.head.documents
+    assert found.deliver() == []
 
 
 def test_edits_and_deletions_by_hand_are_put_back_whole(tmp_path: Path) -> None:

@@ -73,7 +73,11 @@ _EMERGENCY: Final = {
         "properties": {
             "review": _text("Name of the IncidentReview."),
             "outcome": _text("Whether it was made permanent, or returned from."),
-            "by": {"type": "array", "description": "Who approved the review.", "items": _text("A person, as organisation.yaml calls them.")},
+            "by": {
+                "type": "array",
+                "description": "Who approved the review.",
+                "items": _text("A person, as organisation.yaml calls them."),
+            },
             "at": _text("When the review was accepted."),
             "statement": _text("Id of the statement that approved it."),
             "sequence": _whole("Its number in the history."),
