@@ -7,6 +7,7 @@ and JSON forms hold everything. Everything that a repository says goes through
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -85,7 +86,8 @@ def as_markdown(plan: Plan, *, heading: str = "", limit: int = LIMIT) -> str:
             (code(entry.environment), prose(reason), names(flags, _NAMES))
             for entry in environments(plan)
             for reason, flags in reasons(entry, plan.decision.environments[entry.environment].why)
-        ],
+        ]
+        + [("policies", prose(why), "") for why in plan.decision.policy_why],
         "reason",
     )
     page.folded(
@@ -156,10 +158,19 @@ def _sign(production: bool, change_class: str) -> str:  # noqa: FBT001 (one of t
 
 
 def _needs(missing: list[Missing]) -> str:
-    told = [prose(entry.text(), longest=200) for entry in missing[:_NEEDED]]
-    if len(missing) > _NEEDED:
-        told.append(f"and {len(missing) - _NEEDED} more")
+    lines = list(dict.fromkeys(_needed(entry, missing) for entry in missing))
+    told = [prose(line, longest=200) for line in lines[:_NEEDED]]
+    if len(lines) > _NEEDED:
+        told.append(f"and {len(lines) - _NEEDED} more")
     return "<br>".join(told) or "nobody’s approval"
+
+
+def _needed(entry: Missing, missing: list[Missing]) -> str:
+    """Say who is missing; once where the same people are asked for both proofs."""
+    if entry.evidence is None or {replace(entry, evidence="forge"), replace(entry, evidence="keys")} - set(missing):
+        return entry.text()
+    role, _, who = replace(entry, evidence=None).text().partition(": ")
+    return f"{role}, in the forge and by their own key: {who}"
 
 
 def _in_the_way(plan: Plan) -> Iterator[str]:
@@ -192,7 +203,6 @@ def _policies(plan: Plan) -> Iterator[str]:
     lines += [f"- {prose(rule)}" for rule in plan.authority.rules[:_ROWS]]
     if len(plan.authority.rules) > _ROWS:
         lines.append(f"- and {len(plan.authority.rules) - _ROWS:,} more rules")
-    lines += [f"- because {prose(why)}" for why in decision.policy_why[:_ROWS]]
     yield "\n".join(lines)
 
 

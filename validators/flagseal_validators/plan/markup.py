@@ -43,7 +43,7 @@ _END: Final = "\u2069"
 
 def prose(text: str, *, longest: int = LONGEST) -> str:
     """Write a sentence: harmless words as they are, others as code."""
-    words = _clipped(visible(text), longest).split(" ")
+    words = _ended(visible(text), longest).split(" ")
     parts: list[str] = []
     odd: list[str] = []
     for position, word in enumerate(words):
@@ -91,3 +91,9 @@ def _turned(text: str) -> bool:
 
 def _clipped(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def _ended(text: str, longest: int) -> str:
+    """Clip a sentence; where it lists things, behind one of them."""
+    whole, listed, _ = _clipped(text, longest).rpartition("; ") if len(text) > longest else ("", "", "")
+    return f"{whole}; …" if listed and len(whole) > longest // 2 else _clipped(text, longest)
