@@ -96,4 +96,4 @@ def _clipped(text: str, longest: int) -> str:
 def _ended(text: str, longest: int) -> str:
     """Clip a sentence; where it lists things, behind one of them."""
     whole, listed, _ = _clipped(text, longest).rpartition("; ") if len(text) > longest else ("", "", "")
-    return f"{whole}; …" if listed and len(whole) > longest // 2 else _clipped(text, longest)
+    return f"{whole}; and more" if listed and len(whole) > longest // 2 else _clipped(text, longest)
