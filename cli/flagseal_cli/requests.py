@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from flagseal.approval.authors import signers
 from flagseal.model.errors import InvalidDocuments
+from flagseal.repository.changes import changed_paths, is_guarded
 from flagseal.repository.merging import merging
 from flagseal_cli.planning import base_of, changes_of, judged, sound
 from flagseal_validators.attestor.gate import findings_at
@@ -61,7 +62,8 @@ def comment_on(git: FlagRepository, repository: Path, request: OpenRequest) -> s
         return as_conflict(request.base)
     findings = findings_at(git, landed, today=datetime.now(UTC).date(), base=onto)
     heading = f"From {onto[:12]} to {request.head[:12]}, merged"
-    return as_comment(findings, _plan(git, base, landed, request), heading=heading)
+    guarded = [path for path in changed_paths(git.git, onto, landed) if is_guarded(path)]
+    return as_comment(findings, _plan(git, base, landed, request), heading=heading, guarded=guarded)
 
 
 def _plan(git: FlagRepository, base: Base, landed: str, request: OpenRequest) -> Plan | None:

@@ -135,18 +135,6 @@ def test_a_conflict_is_said(world: World) -> None:
     assert "conflicts with `main`" in said
 
 
-def test_a_request_that_moved_on_is_left_to_the_next_run(world: World) -> None:
-    """What was judged is no longer what is there: nothing is said of either."""
-    pull = world.propose(files={FILE: BAD})
-    runner = after_run(world, pull, world.path)
-    mended(world)
-    ran = runner.job(workflow("comment"), "plan")
-    assert ran is not None
-    assert ran[-1].status == 0
-    assert "nothing is said" in ran[-1].output
-    assert world.repo.comments == []
-
-
 def test_a_run_that_no_request_started_says_nothing(world: World) -> None:
     """The workflow's own condition; and the command's, if somebody takes it away."""
     pull = world.propose(OTHER)
@@ -159,17 +147,6 @@ def test_a_run_that_no_request_started_says_nothing(world: World) -> None:
     assert ran is not None
     assert ran[-1].status == 2
     assert "BadEvent" in ran[-1].output
-
-
-def test_a_repository_of_the_same_owner_with_a_branch_of_the_same_name_is_another(world: World) -> None:
-    """GitHub's list goes by names; the number of the repository decides."""
-    pull = world.propose(OTHER)
-    runner = after_run(world, pull, world.path)
-    runner.event["workflow_run"]["head_repository"]["id"] = 4712
-    ran = runner.job(workflow("comment"), "plan")
-    assert ran is not None
-    assert "nothing is said" in ran[-1].output
-    assert world.repo.comments == []
 
 
 def test_a_request_can_be_named_where_no_event_names_it(

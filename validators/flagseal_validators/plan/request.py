@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from flagseal_validators.plan.markdown import MARKER, as_markdown
-from flagseal_validators.plan.markup import code, prose
+from flagseal_validators.plan.markup import code, names, prose
 from flagseal_validators.plan.page import Page, units
 from flagseal_validators.report import counted
 
@@ -22,15 +22,18 @@ _SHOWN: Final = 20
 _PLACE: Final = 120
 
 
-def as_comment(findings: Sequence[Finding], plan: Plan | None, *, heading: str = "") -> str:
+def as_comment(
+    findings: Sequence[Finding], plan: Plan | None, *, heading: str = "", guarded: Sequence[str] = ()
+) -> str:
     """Write the comment.
 
     Args:
         findings: What the gate finds in what would land.
         plan: What landing it would do; None where that cannot be told yet.
         heading: What is held against what, in plain words.
+        guarded: Paths that change, and decide about approval though they are no documents.
     """
-    gate = _gate(findings, heading if plan is None else "")
+    gate = _guarded(guarded) + _gate(findings, heading if plan is None else "")
     if plan is None:
         return gate
     told = as_markdown(plan, heading=heading, limit=LIMIT - units(gate))
@@ -41,6 +44,13 @@ def as_conflict(branch: str) -> str:
     """Write the comment of a request that cannot be merged as it is."""
     remedy = "Bring it up to date, and this is made anew."
     return f"## Flagseal: nothing to plan\n\nIt conflicts with {code(branch)}. {remedy}\n"
+
+
+def _guarded(paths: Sequence[str]) -> str:
+    if not paths:
+        return ""
+    needs = "What decides who is asked, and what runs here, needs the approvals of a change of policies, listed or not"
+    return f"**Guarded**: {needs}: {names(paths, _SHOWN)}.\n\n"
 
 
 def _gate(findings: Sequence[Finding], heading: str) -> str:
