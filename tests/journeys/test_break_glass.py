@@ -161,7 +161,9 @@ def test_a_review_that_somebody_else_approved_closes_it_in_every_report(up: Up) 
     ):
         done = run(*words, cwd=up.repository, home=up.home)
         assert done.code == 0, done.out + done.err
-    run(FLAGSEAL, "approve", "HEAD", "--as", "erin", cwd=up.repository, home=up.home)
+    refused = run(FLAGSEAL, "approve", "HEAD", "--as", "erin", cwd=up.repository, home=up.home)
+    assert refused.code == 2
+    assert "erin asked for what this change reviews" in refused.err
     waiting = run(FLAGSEAL, "status", cwd=up.repository, home=up.home)
     assert "Break-glass, not reviewed:" in waiting.out
     assert waiting.code == 1

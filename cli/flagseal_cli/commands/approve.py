@@ -11,6 +11,8 @@ from flagseal.approval.envelope import Envelope
 from flagseal.approval.keys import keys_of
 from flagseal.approval.signing import sign_with_ssh_keygen
 from flagseal.model.errors import ApprovalError, UsageError
+from flagseal.policy.reviews import requesters
+from flagseal.policy.state import State
 from flagseal.repository import FlagRepository
 from flagseal_cli.console import note
 from flagseal_cli.options import data_option, environment_option, repo_option
@@ -82,7 +84,16 @@ def _require_person(person: str, stands: Standing, head: Head) -> None:
             code="UnknownPerson",
             remedy=f"Use one of {', '.join(sorted(people))}.",
         )
-    if stands.candidate is not None and person in stands.candidate.proposal.statement.contributors:
+    if stands.candidate is None:
+        return
+    proposal = stands.candidate.proposal
+    if person in requesters(proposal.statement.subjects, head.documents, State.of(proposal.documents)):
+        raise ApprovalError(
+            f"{person} asked for what this change reviews, and nobody reviews their own",
+            code="SelfApproval",
+            remedy="Ask somebody who did not; `flagseal status` says who can.",
+        )
+    if person in proposal.statement.contributors:
         raise ApprovalError(
             f"{person} signed a commit of this change, and nobody approves their own",
             code="SelfApproval",
