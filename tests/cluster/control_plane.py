@@ -16,7 +16,7 @@ from kubernetes import client, config
 
 from tests.ports import free_ports
 
-READY_SECONDS = 90.0
+READY_SECONDS = 300.0
 
 
 @dataclass

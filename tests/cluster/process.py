@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.snapshot.world import World
 
 COMMAND = Path(sys.executable).parent / "flagseal"
-START_SECONDS = 90.0
+START_SECONDS = 300.0
 """Longest wait for its first word: a busy machine is no fault of its own."""
 
 

@@ -46,10 +46,10 @@ TEAMS = {
 }
 APPROVERS = ("alice", "frank")
 MOST_WAITING = 3
-LENGTHS = (8, 20, 60, 400)
+LENGTHS = (8, 20, 60, 500)
 """Seconds that a freeze is asked for."""
 
-OVERLAP = timedelta(seconds=200)
+OVERLAP = timedelta(seconds=300)
 """What a freeze must still have before it where another may begin, so that it is certain that they overlap."""
 
 

@@ -32,7 +32,7 @@ from tests.snapshot.world import FLAGS as FIRST_FLAGS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SETTLE_SECONDS = 120.0
+SETTLE_SECONDS = 240.0
 LOOK_SECONDS = 0.1
 
 
@@ -128,7 +128,10 @@ class Soak:
     def _do(self, action: Callable[[], str]) -> str:
         at = time.monotonic() - self._begun
         self.trace.append(f"{at:7.1f} s  {action.__name__} …")
-        self.trace[-1] = f"{at:7.1f} s  {action()}"
+        try:
+            self.trace[-1] = f"{at:7.1f} s  {action()}"
+        except (AssertionError, RuntimeError) as error:
+            raise self._disagreement(f"{action.__name__}: {error}") from error
         if self.model.running:
             self._settle()
         else:

@@ -54,7 +54,7 @@ _TICK: Final = 0.5
     help="Answer other machines, as 0.0.0.0:8016: evaluations alone, of the namespaces that the approved AccessPolicy "
     "opens to anybody. In the place of --host, --port and flagd's sync.",
 )
-@click.option("--poll", type=click.FloatRange(0.1, 3600), default=5.0, show_default=True, help="Seconds between looks.")
+@click.option("--poll", type=click.FloatRange(0.1, 3600), default=1.0, show_default=True, help="Seconds between looks.")
 def relay_command(  # noqa: PLR0913 (one argument an option)
     *,
     store: str | None,
