@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flagseal.model.policy_set import load_policies
-from flagseal_validators.plan import Recording, as_text, plan
+from flagseal_validators.plan import Recording, as_markdown, as_text, plan
 from tests.plan.making import facts_of, planned
 from tests.policy.company import CHECKOUT, Company, flag, orgs, production
 
@@ -26,6 +26,19 @@ def replayed(recorded: list[dict[str, Any]], **options: Any) -> Replay:  # noqa:
     found = planned(COMPANY, WIDER, contexts=recorded, **options).environments[0].replay
     assert found is not None
     return found
+
+
+def test_what_begins_later_is_said_not_to_be_counted() -> None:
+    """Somebody who reads that nobody changes must not believe it of next week."""
+    later = orgs("acme", "globex") | {"from": "2026-12-01T00:00:00Z", "until": "2026-12-24T00:00:00Z"}
+    found = planned(COMPANY, {CHECKOUT: flag(environments=production([later]))}, contexts=contexts(3))
+    replay = found.environments[0].replay
+    assert replay is not None
+    assert replay.later == (1_796_083_200, 1_798_070_400)
+    said = "Not counted is what begins or ends later: 2026-12-01 00:00 UTC and 1 more instant"
+    assert said in as_text(found)
+    assert said in as_markdown(found)
+    assert replayed(contexts(3)).later == ()
 
 
 def test_a_few_of_those_who_change_are_named_and_never_more() -> None:

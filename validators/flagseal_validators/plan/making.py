@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
+from flagseal.evaluation.analysis import instants
 from flagseal.model.canonical import canonical_json
 from flagseal.model.document import POLICY_KINDS
 from flagseal.model.errors import CompileError, InvalidPolicies
@@ -186,7 +187,7 @@ class _Making:
             )
             for flag in entry.flags
         }
-        return replay(
+        found = replay(
             sides,
             recording.contexts,
             at=at,
@@ -194,6 +195,16 @@ class _Making:
             examples=recording.examples,
             progress=recording.progress,
         )
+        return replace(found, later=tuple(sorted(it for it in self._instants(environment, entry) if it > at)))
+
+    def _instants(self, environment: str, entry: EnvironmentDecision) -> set[int]:
+        """Find the instants at which something begins or ends before the change only, or after it only."""
+        found: set[int] = set()
+        for flag in entry.flags:
+            sides = (_Side.of(state, flag, environment).resolved for state in (self._before, self._after))
+            before, after = (set(instants(side)) if side is not None else set() for side in sides)
+            found |= before ^ after
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,12 @@ from flagseal.model.policies import CHANGE_CLASSES
 from flagseal_validators.plan.markup import code, names, prose
 from flagseal_validators.plan.ordering import alike, alike_promotions, counted, environments, reasons
 from flagseal_validators.plan.page import Page, row
-from flagseal_validators.plan.text import INSTANT, when
+from flagseal_validators.plan.text import INSTANT, not_counted, when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from flagseal.policy.decision import Missing
+    from flagseal.policy.decision import Decision, Missing
     from flagseal_validators.plan.ordering import Alike
     from flagseal_validators.plan.replay import FlagReplay, Group, Replay
     from flagseal_validators.plan.values import EnvironmentPlan, FlagEffect, Plan, Promotion
@@ -82,12 +82,7 @@ def as_markdown(plan: Plan, *, heading: str = "", limit: int = LIMIT) -> str:
     page.folded(
         "Why the classes are what they are",
         ("environment", "because", "flags"),
-        [
-            (code(entry.environment), prose(reason), names(flags, _NAMES))
-            for entry in environments(plan)
-            for reason, flags in reasons(entry, plan.decision.environments[entry.environment].why)
-        ]
-        + [("policies", prose(why), "") for why in plan.decision.policy_why],
+        [*_reasons(plan, plan.decision)],
         "reason",
     )
     page.folded(
@@ -206,6 +201,14 @@ def _policies(plan: Plan) -> Iterator[str]:
     yield "\n".join(lines)
 
 
+def _reasons(plan: Plan, decision: Decision) -> Iterator[tuple[str, ...]]:
+    for entry in environments(plan):
+        for reason, flags in reasons(entry, decision.environments[entry.environment].why):
+            yield code(entry.environment), prose(reason), names(flags, _NAMES)
+    for why in decision.policy_why:
+        yield "policies", prose(why), ""
+
+
 # Flags
 
 _CHANGES: Final = ("", "flag", "where", "what changes")
@@ -294,7 +297,8 @@ def _contexts(plan: Plan) -> Iterator[str]:
 def _replay(environment: str, replay: Replay) -> Iterator[str]:
     at = datetime.fromtimestamp(replay.at, UTC)
     said = f"{replay.changed:,} of {replay.total:,} recorded contexts are served something else"
-    yield f"### Who changes in {code(environment)}\n\n{said} (as of {at:{INSTANT}})."
+    later = f" ⏳ {not_counted(replay)}." if replay.later else ""
+    yield f"### Who changes in {code(environment)}\n\n{said} (as of {at:{INSTANT}}).{later}"
     changed = sorted((flag for flag in replay.flags if flag.changed), key=lambda flag: (-flag.changed, flag.flag))
     rows = [move for flag in changed for move in _moves(flag)]
     if rows:

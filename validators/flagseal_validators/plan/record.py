@@ -102,6 +102,7 @@ def _replay(replay: Replay) -> dict[str, Json]:
         "at": replay.at,
         "total": replay.total,
         "changed": replay.changed,
+        "later": list(replay.later),
         "flags": [
             {
                 "flag": flag.flag,

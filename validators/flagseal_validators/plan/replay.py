@@ -117,6 +117,7 @@ class Replay:
         changed: Those for which any flag serves another value.
         flags: By flag, those without a change included.
         groups: By attribute, the groups in which somebody changes; the most changed first.
+        later: Unix seconds, after ``at``, at which something begins or ends on one side only: not counted yet.
     """
 
     at: int
@@ -124,6 +125,7 @@ class Replay:
     changed: int
     flags: tuple[FlagReplay, ...]
     groups: Mapping[str, tuple[Group, ...]]
+    later: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

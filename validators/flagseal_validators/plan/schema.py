@@ -116,6 +116,7 @@ _CONTEXTS: Final = _object(
         "at": _number("Unix seconds at which both sides were evaluated."),
         "total": _number("Contexts."),
         "changed": _number("Those for which any flag serves another value."),
+        "later": _list("When something begins or ends later, on one side only: not counted.", _number("Unix seconds.")),
         "flags": _list(
             "By flag.",
             _object(

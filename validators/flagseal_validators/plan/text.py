@@ -205,9 +205,18 @@ def _promotions(plan: Plan) -> Iterator[_Line]:
     yield _Line("")
 
 
+def not_counted(replay: Replay) -> str:
+    """Say that something begins or ends later than what was replayed."""
+    first, *more = (f"{datetime.fromtimestamp(it, UTC):{INSTANT}}" for it in replay.later)
+    rest = f" and {counted(len(more), 'more instant')}" if more else ""
+    return f"Not counted is what begins or ends later: {first}{rest}"
+
+
 def _replay(replay: Replay) -> Iterator[_Line]:
     at = datetime.fromtimestamp(replay.at, UTC)
     yield _Line(f"  contexts {replay.changed:,} of {replay.total:,} are served something else (as of {at:{INSTANT}})")
+    if replay.later:
+        yield _Line(f"      {not_counted(replay)}")
     changed = sorted((flag for flag in replay.flags if flag.changed), key=lambda flag: (-flag.changed, flag.flag))
     for flag in changed[:_SHOWN]:
         for moved in flag.by_rule[:_SHOWN]:
