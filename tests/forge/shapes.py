@@ -75,6 +75,7 @@ def pull_simple(found: Repository, pull: Pull) -> Shape:
         "state": "closed" if pull.closed else "open", "locked": False, "title": pull.title, "user": user(pull.user),
         "body": pull.body, "labels": [label(found, name) for name in pull.labels], "milestone": None,
         "created_at": instant(pull.created_at),
+        "requested_reviewers": [user(found.github.users[login]) for login in pull.asked],
         "updated_at": instant(pull.merged_at or pull.created_at), "closed_at": instant(pull.merged_at),
         "merged_at": instant(pull.merged_at), "merge_commit_sha": pull.merge_commit, "assignee": None,
         "auto_merge": None, "author_association": "MEMBER", "draft": False,

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from github import Auth
 
 from flagseal.model.errors import ForgeError
 from flagseal_validators.forge.desk import MOST_BODY, Mark, Writing
-from flagseal_validators.forge.github import Access, GitHubDesk, open_github
 from flagseal_validators.forge.github.asking import PACE
+from tests.forge.desk import desk
 from tests.forge.limits import Limits
-from tests.forge.server import TOKEN
 from tests.forge.world import company
 from tests.history.company import flag
 
@@ -33,19 +31,6 @@ def world(tmp_path: Path) -> Iterator[World]:
         found.commit(flag("other"))
         found.push(BRANCH)
         yield found
-
-
-def desk(world: World) -> GitHubDesk:
-    """Open the double as a fresh process does; its time goes on while somebody sleeps."""
-    clock = world.github
-
-    def sleep(seconds: float) -> None:
-        world.slept.append(seconds)
-        clock.wait(seconds=seconds)
-
-    access = Access(world.server.url, Auth.Token(TOKEN))
-    asker = open_github(access, clock=lambda: clock.now.timestamp(), sleep=sleep)  # noqa: PLW0108 (it goes on)
-    return GitHubDesk(asker, world.repo.full_name)
 
 
 def writing(body: str = "Why.", *, title: str = "Retire checkout", labels: tuple[str, ...] = ("flagseal",)) -> Writing:

@@ -16,6 +16,7 @@ from flagseal.model.schema import SCHEMAS, combined
 from flagseal_validators.formats import machine
 from flagseal_validators.generated import GeneratedFiles
 from flagseal_validators.plan.schema import PLAN_SCHEMA
+from flagseal_validators.retirement.schema import DEBT_SCHEMA, RETIRE_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,12 @@ FOLDER: Final = Path(__file__).parents[1] / "schemas"
 
 def generated() -> Mapping[str, str]:
     """Give every file by name, as it must be."""
-    outputs = {"output/plan": PLAN_SCHEMA, "output/validate": machine.SCHEMA}
+    outputs = {
+        "output/debt": DEBT_SCHEMA,
+        "output/plan": PLAN_SCHEMA,
+        "output/retire": RETIRE_SCHEMA,
+        "output/validate": machine.SCHEMA,
+    }
     schemas = {**SCHEMAS, "flagseal": combined(), **outputs}
     return {f"{name}.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas.items()}
 

@@ -104,6 +104,14 @@ class FlagRepository:
         """
         return self._commits([self.resolve(revision)])[0]
 
+    def commits(self, ids: list[str]) -> tuple[Commit, ...]:
+        """Read commits by their object ids.
+
+        Raises:
+            RepositoryError: ``ObjectMissing``, ``ObjectCorrupt``, ``ObjectTooLarge``.
+        """
+        return self._commits(ids)
+
     def first_parent_line(self, start: str, end: str) -> tuple[str, ...]:
         """List the commits by which the branch went from one commit to a later one, oldest first.
 

@@ -14,7 +14,7 @@ from flagseal.model.errors import RepositoryError
 from flagseal.repository.notes import NOTES_REF, Notes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from flagseal.repository.git import Plumbing
 
@@ -37,6 +37,8 @@ _ENVIRONMENT: Final = {
     "SSH_ASKPASS": "/bin/false",
 }
 _LONGEST_WORDS: Final = 400
+_PUSHED: Final = 2
+"""Tabs in a line of ``git push --porcelain`` about one ref."""
 _USERINFO: Final = re.compile(r"://[^/\s]*@")
 _COPY: Final = "refs/notes/shared/flagseal"
 """Our copy of their notes; whoever reads notes here reads it as well."""
@@ -79,14 +81,43 @@ class Remote:
         status, said = self._run("push", "--quiet", "--no-verify", "--", self.name, spec)
         return None if status == 0 else said
 
+    def push_leased(self, updates: Mapping[str, tuple[str, str | None]]) -> Mapping[str, str]:
+        """Push refs, each only if it is there as it was seen.
+
+        Args:
+            updates: By the ref's full name there: the commit that it shall be, and the one it was; None if it was not.
+
+        Raises:
+            RepositoryError: ``PushRefused``: nothing was taken, or nobody can say what was.
+
+        Returns:
+            Those that were not taken, with what git said.
+        """
+        leases = [f"--force-with-lease={ref}:{seen or ''}" for ref, (_, seen) in updates.items()]
+        specs = [f"{commit}:{ref}" for ref, (commit, _) in updates.items()]
+        status, out, said = self._started("push", "--porcelain", "--no-verify", *leases, "--", self.name, *specs)
+        rows = [row.split("\t") for row in out.decode("utf-8", "replace").splitlines() if row.count("\t") >= _PUSHED]
+        told = {row[1].rpartition(":")[2]: (row[0].strip(), row[2]) for row in rows}
+        if not updates.keys() <= told.keys():
+            raise RepositoryError(
+                f"{self.name} did not take {len(updates)} branches: {said if status else 'it said nothing of some'}",
+                code="PushRefused",
+                remedy="Let the token write to the repository's contents, and no rule forbid these branches.",
+            )
+        return {ref: why for ref, (sign, why) in told.items() if sign == "!"}
+
     def _run(self, *words: str) -> tuple[int, str]:
+        status, _, said = self._started(*words)
+        return status, said
+
+    def _started(self, *words: str) -> tuple[int, bytes, str]:
         # With a password of our own, no helper of this machine is asked, or told.
         own = () if self._password is None else ("credential.helper=", f"credential.helper={_HELPER}")
         options = [word for setting in (*_SETTINGS, *own) for word in ("-c", setting)]
         secret = {} if self._password is None else {_PASSWORD: self._password}
-        status, _, said = self._git.attempt(*options, *words, environment=_ENVIRONMENT | secret)
+        status, out, said = self._git.attempt(*options, *words, environment=_ENVIRONMENT | secret)
         # An address in this machine's configuration may hold a password; git repeats it.
-        return status, _USERINFO.sub("://", " ".join(said.split()))[:_LONGEST_WORDS]
+        return status, out, _USERINFO.sub("://", " ".join(said.split()))[:_LONGEST_WORDS]
 
 
 class SharedNotes:

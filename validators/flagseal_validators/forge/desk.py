@@ -112,6 +112,7 @@ class Thread:
     Attributes:
         branch: A pull request's branch, in the same repository; empty for an issue.
         head: The branch's last commit; empty for an issue.
+        reviewers: Logins that a review is asked of and who have not given it.
         author: Login; empty where the account is gone.
         url: Where a person reads it.
     """
@@ -125,6 +126,7 @@ class Thread:
     author: str = ""
     branch: str = ""
     head: str = ""
+    reviewers: frozenset[str] = frozenset()
 
     @property
     def mark(self) -> Mark | None:
@@ -174,12 +176,17 @@ class Desk(Protocol):
         """Find the issue of a mark's kind and key under a label: the open one, else the last one."""
         ...
 
-    def put_issue(self, writing: Writing, *, reopen: bool = False) -> Put:
+    def issues(self, kind: str, label: str) -> Mapping[str, Thread]:
+        """List the issues of a kind under a label, by key: of each the open one, else the last one."""
+        ...
+
+    def put_issue(self, writing: Writing, *, reopen: bool = False, known: Thread | None = None) -> Put:
         """Open an issue, or update the one that is open.
 
         Args:
             writing: What shall stand there; found again by its mark and its first label.
             reopen: Whether an issue that somebody closed is to be opened again; otherwise it is left as it is.
+            known: What :meth:`issue` or :meth:`issues` gave a moment ago.
         """
         ...
 

@@ -9,6 +9,7 @@ what prerequisites serve.
 """
 
 from flagseal_validators.reasoning.clauses import Clause, Section, sections_of
+from flagseal_validators.reasoning.constancy import constant_variant
 from flagseal_validators.reasoning.parts import Part, lowered_segment
 from flagseal_validators.reasoning.proofs import (
     always_holds,
@@ -27,6 +28,7 @@ __all__ = [
     "Section",
     "always_holds",
     "blockers",
+    "constant_variant",
     "contradictions",
     "dead_parts",
     "deciding_buckets",

@@ -60,6 +60,8 @@ class GitHubDesk:
         found = known if known is not None and known.branch == branch else self.pull(branch)
         if found is not None and found.state == "open":
             done = self._rewritten(found, writing, "pulls")
+            if writing.labels and not done.thread.labels:
+                self._asked(done.thread, writing)  # Opening it was not finished.
             return Put(done.thread, "updated") if self._labelled(done.thread, writing) else done
         given: dict[str, Json] = {"title": writing.headline, "head": branch, "base": base, "body": writing.text}
         last = 0 if found is None else found.number
@@ -69,21 +71,29 @@ class GitHubDesk:
             return thread if thread is not None and thread.state == "open" and thread.number > last else None
 
         made = self._create(f"{self._top}/pulls", given, opened, lambda body: self._ours(body))  # noqa: PLW0108
-        self._labelled(made, writing)
         self._asked(made, writing)
+        self._labelled(made, writing)
         return Put(made, "opened")
 
     def issue(self, mark: Mark, label: str) -> Thread | None:
         """Find an issue (see the interface)."""
-        entries = self._asker.pages(f"{self._top}/issues", {"labels": label, "state": "all"})
-        threads = [_issue(entry) for entry in entries if isinstance(entry, dict) and "pull_request" not in entry]
-        return _standing([thread for thread in threads if thread.mark is not None and thread.mark.name == mark.name])
+        return self.issues(mark.kind, label).get(mark.key)
 
-    def put_issue(self, writing: Writing, *, reopen: bool = False) -> Put:
+    def issues(self, kind: str, label: str) -> dict[str, Thread]:
+        """List the issues of a kind (see the interface)."""
+        entries = self._asker.pages(f"{self._top}/issues", {"labels": label, "state": "all"})
+        found: dict[str, list[Thread]] = {}
+        for entry in entries:
+            thread = _issue(entry)
+            if "pull_request" not in _object(entry) and thread.mark is not None and thread.mark.kind == kind:
+                found.setdefault(thread.mark.key, []).append(thread)
+        return {key: standing for key, threads in found.items() if (standing := _standing(threads)) is not None}
+
+    def put_issue(self, writing: Writing, *, reopen: bool = False, known: Thread | None = None) -> Put:
         """Open or update an issue (see the interface)."""
         label = writing.labels[0]
         self._have(*writing.labels)
-        found = self.issue(writing.mark, label)
+        found = known or self.issue(writing.mark, label)
         if found is not None:
             if found.state != "open" and not reopen:
                 return Put(found, "unchanged")
@@ -198,7 +208,8 @@ class GitHubDesk:
 
     def _asked(self, made: Thread, writing: Writing) -> None:
         """Ask for reviews; whoever cannot be asked (the author, no collaborator) is left out."""
-        logins = [login for login in writing.reviewers if login.lower() != made.author.lower()]
+        asked = {login.lower() for login in (made.author, *made.reviewers)}
+        logins = [login for login in writing.reviewers if login.lower() not in asked]
         if not logins:
             return
         path = f"{self._top}/pulls/{made.number}/requested_reviewers"
@@ -233,6 +244,7 @@ def _issue(entry: Json) -> Thread:
 
 def _thread(body: dict[str, Json], state: ThreadState, *, branch: str = "", head: str = "") -> Thread:
     labels = body.get("labels")
+    reviewers = body.get("requested_reviewers")
     return Thread(
         number=_number(body, "number"),
         state=state,
@@ -243,6 +255,11 @@ def _thread(body: dict[str, Json], state: ThreadState, *, branch: str = "", head
         author=_login(body),
         branch=branch,
         head=head,
+        reviewers=frozenset(
+            _text(entry, "login")
+            for entry in (reviewers if isinstance(reviewers, list) else ())
+            if isinstance(entry, dict)
+        ),
     )
 
 
