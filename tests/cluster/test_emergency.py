@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from flagseal_cli.main import run
 from tests.cluster.test_operator import active, now
 from tests.cluster.world import CarriedWorld
 from tests.emergency.scene import ADMISSION, emergency_policies, freeze, override, receipted, signed, thaw
@@ -14,6 +15,8 @@ from tests.snapshot.world import FLAGS, answer, flag
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
     from flagseal.emergency import Offer
     from tests.cluster.cluster import Cluster
@@ -133,7 +136,9 @@ def test_a_freeze_holds_what_is_approved_and_lets_a_kill_switch_through(cluster:
         assert answer(client, "pay-later") is True
 
 
-def test_a_review_is_told_by_the_status_of_the_override(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_review_is_told_by_the_status_of_the_override(
+    cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """It reaches the cluster in a FlagApproval alone: no resource declares it, and nothing is missing for that."""
     world = founded(cluster, tmp_path, teams=TEAMS)
     with active(cluster, world) as operator:
@@ -158,6 +163,8 @@ def test_a_review_is_told_by_the_status_of_the_override(cluster: Cluster, tmp_pa
         active_now = cluster.conditions("FlagDefinition", "new-checkout", "payments")["BreakGlassActive"]
         assert "It was reviewed by frank" in active_now["message"]
         assert operator.vitals.missing == 0
+        run(["cluster", "status", f"--kubeconfig={cluster.kubeconfig}"])
+        assert "EmergencyOverride payments/stop-it  Ready=True  Active  by alice  reviewed" in capsys.readouterr().out
         shown = cluster.kubectl("get", "emergencyoverrides", "-n", "payments")
         assert "REVIEWED" in shown
         assert "returned" in shown

@@ -37,11 +37,15 @@ def ranker() -> Document:
     return flag("ranker", "search", owner="team-search", tier="informational")
 
 
-def rollback(flag_name: str = "checkout", *, name: str = "stop-it", namespace: str = "payments", **more: str) -> Claim:
-    """Claim a rollback of a flag for two hours."""
+def rollback(
+    flag_name: str = "checkout", *, name: str = "stop-it", namespace: str = "payments", **more: str | None
+) -> Claim:
+    """Claim a rollback of a flag for two hours, or with other parts; None leaves one out."""
     until = f"{MONDAY + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
-    spec = {"flag": flag_name, "environment": "production", "action": "rollback", "incident": "INC-7"}
-    return parse_claim("EmergencyOverride", namespace, name, {**spec, "reason": "Fails.", "until": until, **more})
+    spec: dict[str, Any] = {"flag": flag_name, "environment": "production", "action": "rollback", "incident": "INC-7"}
+    spec |= {"reason": "Fails.", "until": until, **more}
+    kept = {key: value for key, value in spec.items() if value is not None}
+    return parse_claim("EmergencyOverride", namespace, name, kept)
 
 
 def freeze(*namespaces: str, name: str = "hold-it") -> Claim:

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flagseal.approval.evidence import gather
-from flagseal.history import accept
+from flagseal.history import accept, genesis
 from flagseal.model.errors import SnapshotError
 from flagseal.snapshot.chain import root_history, verify_chain
-from flagseal.snapshot.content import Claim, head_at, history_entries
+from flagseal.snapshot.content import Claim, genesis_documents, head_at, history_entries
 from flagseal.snapshot.layout import HEAD
 from flagseal.snapshot.published import ChainFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from flagseal.approval.trust import Trust
@@ -79,14 +79,22 @@ class Trail:
         """Give the accepted statements since genesis, in order."""
         return history_entries(self._files, self.trust.genesis.sequence, self.sequence)
 
-    def head_as_of(self, instant: datetime) -> Head:
-        """Rebuild the head that was accepted at an instant; genesis before any.
+    def heads_as_of(self, instants: Iterable[datetime]) -> dict[datetime, Head]:
+        """Rebuild the heads that were accepted at some instants, genesis before any, by one replay for all of them.
 
         Raises:
             FlagsealError: The history does not hold.
         """
-        sequences = [it.envelope.statement.sequence for it in self.entries() if it.accepted_at <= instant]
-        return head_at(self._files, self.trust, max(sequences, default=self.trust.genesis.sequence))
+        waiting = sorted(set(instants), reverse=True)
+        found: dict[datetime, Head] = {}
+        head = genesis(self.trust, genesis_documents(self._files))
+        for entry in self.entries() if waiting else ():
+            while waiting and waiting[-1] < entry.accepted_at:
+                found[waiting.pop()] = head
+            if not waiting:
+                break
+            head = accept(head, entry.bundle, self.trust, now=entry.accepted_at).require()
+        return found | dict.fromkeys(waiting, head)
 
     def approved(self, statement: str) -> Approved | None:
         """Find an accepted statement by its id, and decide it again as it was decided.

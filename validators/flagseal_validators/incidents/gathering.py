@@ -128,13 +128,13 @@ def gather(head: Head, build: Build, trail: Trail, *, now: datetime) -> tuple[In
     for standing in standings:
         if standing.claim.ends is None:
             found.setdefault(standing.claim.incident, []).append(standing)
-    heads: dict[datetime, Head] = {}
+    if not found:
+        return ()
+    heads = trail.heads_as_of(it.since for some in found.values() for it in some)
     incidents = []
     for incident, some in found.items():
-        emergencies = []
-        for standing in sorted(some, key=lambda it: (it.since, it.claim.title)):
-            then = heads.get(standing.since) or heads.setdefault(standing.since, trail.head_as_of(standing.since))
-            emergencies.append(_emergency(standing, standings, head, then, now))
+        ordered = sorted(some, key=lambda it: (it.since, it.claim.title))
+        emergencies = [_emergency(it, standings, head, heads[it.since], now) for it in ordered]
         environment = trail.trust.environment
         review = _free(name_of(environment, incident), head)
         incidents.append(Incident(environment, incident, tuple(emergencies), review))

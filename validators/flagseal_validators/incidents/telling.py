@@ -77,9 +77,6 @@ def _issue(incident: Incident, ticked: frozenset[str], request: str) -> Iterator
         yield f"{len(incident.open)} of {len(incident.emergencies)} emergencies below are **not reviewed**."
     else:
         yield "**All of it is reviewed.**"
-    for emergency in incident.emergencies:
-        yield ""
-        yield from _emergency(emergency)
     yield ""
     yield "### Checklist"
     yield ""
@@ -91,6 +88,9 @@ def _issue(incident: Incident, ticked: frozenset[str], request: str) -> Iterator
         yield f"The review is drafted in {request}: complete it there. Whoever is named above is not counted."
     yield f"To make permanent what was served, give this issue the label {code(PERMANENT)}."
     yield "`flagseal incidents open` writes this text anew; ticks stay. It closes when the review is accepted."
+    for emergency in incident.emergencies:
+        yield ""
+        yield from _emergency(emergency)
 
 
 def _emergency(emergency: Emergency) -> Iterator[str]:
