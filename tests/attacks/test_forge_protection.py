@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from flagseal.model.errors import ApprovalError, FlagsealError
+from tests.forge.github import ACTIONS_APP
 from tests.forge.world import company
 from tests.history.company import approval_policy, document, edited, flag
 
@@ -126,3 +127,16 @@ def test_by_merging_past_the_reviews_with_a_declared_bypass(declaring: World) ->
     pull = declaring.propose(WIDER)
     declaring.merge(pull, by="carol")
     assert "no approval was in force" in refused(declaring)
+
+
+def test_by_merging_ahead_of_a_required_check(declaring: World) -> None:
+    """The host lets it merge while the check hangs; the attestor waits for it to pass, on what was merged."""
+    declaring.repo.rulesets.clear()
+    declaring.repo.protect(checks=(("ci", ACTIONS_APP),))
+    let_pass(declaring, PASS)
+    pull = declaring.landed(WIDER)
+    assert "ci (app 15368): never ran there" in refused(declaring)
+    declaring.repo.check("ci", pull.merged_head, "failure")
+    assert "ci (app 15368): failure" in refused(declaring)
+    declaring.repo.check("ci", pull.merged_head)
+    assert declaring.accept().sequence == 1

@@ -127,7 +127,7 @@ class Server:
         self,
         status: int = 500,
         *,
-        body: dict[str, str] | None = None,
+        body: dict[str, Any] | None = None,
         path: str = "",
         drop: bool = False,
         method: str = "",

@@ -14,8 +14,7 @@ from flagseal_cli.forge import is_host_of
 from flagseal_cli.main import run as flagseal
 from flagseal_validators.forge.facts import Facts
 from tests.forge.server import TOKEN
-from tests.forge.world import company, run
-from tests.history.company import flag
+from tests.forge.world import YESTERDAY, company, lasting, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,13 +22,13 @@ if TYPE_CHECKING:
 
     from tests.forge.world import World
 
-OTHER = flag("other")
+OTHER = lasting("other")
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A company on GitHub, and the environment of the attestor's job."""
-    with company(tmp_path) as found:
+    with company(tmp_path, now=YESTERDAY) as found:
         monkeypatch.setenv("FLAGSEAL_GITHUB_API", found.server.url)
         monkeypatch.setenv("FLAGSEAL_GITHUB_TOKEN", TOKEN)
         monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
@@ -289,6 +288,31 @@ def test_a_lost_race_is_run_again(world: World, monkeypatch: pytest.MonkeyPatch)
     assert first.append(commit, b'{"one":1}')
     assert notes(world) == ['{"two":2}', '{"one":1}']
     assert slept == [0.5]
+
+
+def test_two_attestors_at_once_note_one_statement(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both judge, both sign; the slower one finds the other's statement as it is about to note its own."""
+    world.landed(OTHER)
+    other = world.path / "other"
+    run(world.path, "clone", "--quiet", world.repo.url, str(other))
+    push = Remote.push
+    raced: list[str] = []
+
+    def late(remote: Remote, spec: str) -> str | None:
+        if not raced:
+            raced.append(spec)
+            assert attest(world, "--repo", str(other)) == 0
+        return push(remote, spec)
+
+    monkeypatch.setattr(Remote, "push", late)
+    assert attest(world) == 0
+    said = capsys.readouterr().err
+    assert said.count("as statement 1") == 1
+    assert "attested already" in said
+    assert len(notes(world)) == 1
+    assert world.poll().sequence == 1
 
 
 def test_a_note_that_is_not_taken_is_an_error_and_is_not_here_either(world: World) -> None:

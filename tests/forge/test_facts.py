@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.forge.world import company
 from tests.history.company import flag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.forge.description import Description
@@ -192,6 +193,54 @@ def test_a_secondary_limit_is_waited_for(world: World) -> None:
     assert world.slept == [7.0, 60.0, 120.0]
 
 
+def test_a_limit_that_graphql_tells_in_an_answer_is_waited_for(world: World) -> None:
+    """There it is no status but an error; until the time that GitHub names, else a minute."""
+    pull = world.landed(OTHER)
+    limited: Any = {"data": None, "errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}
+    reset = int(world.github.now.timestamp()) + 30
+    world.server.trouble(200, body=limited, path="/graphql", x_ratelimit_remaining="0", x_ratelimit_reset=str(reset))
+    world.server.trouble(200, body=limited, path="/graphql")
+    assert world.facts(pull).request.number == 1
+    assert world.slept == [31.0, 120.0]
+
+
+def answered(world: World, change: Callable[[Any], None]) -> Any:  # noqa: ANN401 (JSON)
+    """Give what GraphQL answers of the request, changed."""
+    world.facts(world.repo.pulls[1])
+    (exchange,) = (entry for entry in world.server.exchanges if entry.path == "/graphql")
+    answer = json.loads(json.dumps(exchange.answer))
+    change(answer)
+    return answer
+
+
+def _commits(answer: Any) -> Any:  # noqa: ANN401 (JSON)
+    return answer["data"]["repository"]["pullRequest"]["commits"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda answer: answer.update(errors=[{"message": "Something went wrong"}]),
+        lambda answer: answer["data"].update(repository=None),
+        lambda answer: answer["data"]["repository"].update(databaseId=9),
+        lambda answer: answer["data"]["repository"].update(pullRequest=None),
+        lambda answer: _commits(answer)["nodes"].append(None),
+        lambda answer: _commits(answer).update(nodes=None),
+        lambda answer: _commits(answer)["nodes"][0]["commit"]["authors"].update(totalCount=2),
+        lambda answer: _commits(answer)["nodes"][0]["commit"]["authors"].update(totalCount=21),
+        lambda answer: _commits(answer)["nodes"][0]["commit"]["authors"].update(nodes=[None]),
+        lambda answer: _commits(answer)["nodes"][0]["commit"].update(committer=None),
+        lambda answer: _commits(answer)["pageInfo"].update(hasNextPage=True, endCursor=None),
+        lambda answer: _commits(answer)["pageInfo"].update(hasNextPage=None),
+    ],
+)
+def test_a_graphql_answer_that_is_not_whole_is_none(world: World, change: Callable[[Any], None]) -> None:
+    """Errors beside data, what another repository of that name holds, authors that are counted and not named."""
+    world.landed(OTHER)
+    world.server.trouble(200, body=answered(world, change), path="/graphql")
+    assert code(world) == "FactMissing"
+
+
 def test_a_limit_beyond_all_patience_is_a_refusal(world: World) -> None:
     """An hour is for a person to decide on."""
     world.landed(OTHER)
@@ -229,7 +278,7 @@ def test_a_field_left_out_is_no_default(world: World, field: str) -> None:
         assert world.facts(pull).rulesets[0].bypass is None
         return
     path = f"/rulesets/{ruleset.id}"
-    world.server.trouble(200, body={"id": ruleset.id, "name": "x", "source": "x", "enforcement": "active"}, path=path)  # type: ignore[dict-item]
+    world.server.trouble(200, body={"id": ruleset.id, "name": "x", "source": "x", "enforcement": "active"}, path=path)
     assert code(world) == "FactMissing"
 
 

@@ -14,8 +14,8 @@ from flagseal_cli.forge import name_in
 from flagseal_cli.main import run as flagseal
 from tests.forge.github import ACTIONS_APP, Ruleset
 from tests.forge.server import TOKEN
-from tests.forge.world import company, run
-from tests.history.company import approval_policy, flag
+from tests.forge.world import YESTERDAY, company, lasting, run
+from tests.history.company import approval_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,7 +73,7 @@ def administered(
 ) -> Iterator[Forge]:
     """A company whose repository is protected by nothing yet."""
     rows = approval_policy() | ({} if protection is None else {"protection": protection})
-    with company(path, approvals=rows) as world:
+    with company(path, approvals=rows, now=YESTERDAY) as world:
         world.repo.rulesets.clear()
         monkeypatch.setenv("FLAGSEAL_GITHUB_API", world.server.url)
         monkeypatch.setenv("FLAGSEAL_GITHUB_TOKEN", TOKEN)
@@ -131,7 +131,7 @@ def test_after_setup_an_ordinary_merge_is_attested(declaring: Forge) -> None:
     assert declaring.run("setup") == 0
     world = declaring.world
     world.github.wait(minutes=1)
-    pull = world.propose(flag("other"))
+    pull = world.propose(lasting("other"))
     world.approve(pull, "alice", "dora")
     world.repo.check("check", world.repo.head_of(pull))
     world.merge(pull)

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,8 @@ CODEOWNERS = """\
 /policies/        @acme/security
 /.github/         @acme/security
 """
+YESTERDAY = datetime.now(UTC) - timedelta(days=1)
+"""When a company is founded that commands look at, which go by the machine's own clock."""
 ACCOUNTS = {name: number for number, name in enumerate(PEOPLE, start=101)}
 
 
@@ -77,6 +79,11 @@ def described() -> Description | str:
                 return f"{GITHUB_OPENAPI}: npm cannot install GitHub's description of its API: {' '.join(said.split())}"
             (place / "installed").touch()
     return Description(found)
+
+
+def lasting(name: str) -> Document:
+    """Give a flag that lives for two months from today."""
+    return flag(name, expires=f"{YESTERDAY + timedelta(days=61):%Y-%m-%d}")
 
 
 def forge_policies(**changed: Any) -> tuple[Document, ...]:  # noqa: ANN401 (parts of the organisation)
@@ -245,9 +252,13 @@ def company(
     codeowners: str = CODEOWNERS,
     organisation_with: dict[str, Any] | None = None,
     approvals: dict[str, Any] | None = None,
+    now: datetime | None = None,
 ) -> Iterator[World]:
-    """Found the company: genesis on main, protection, an attestor's key; at the end, check every exchange."""
-    github = GitHub(path / "hub")
+    """Found the company: genesis on main, protection, an attestor's key; at the end, check every exchange.
+
+    What runs by the machine's own clock, as commands do, needs a company of today.
+    """
+    github = GitHub(path / "hub") if now is None else GitHub(path / "hub", now.replace(microsecond=0))
     acme = github.user("acme", 42, kind="Organization")
     for name, number in ACCOUNTS.items():
         github.user(f"{name}-gh", number, f"{name}@example.com")

@@ -172,8 +172,11 @@ class _Job:
         line = sign(found, signer).to_line()
         if self.remote is None:
             self.git.add_note(commit, line)
-        else:
-            SharedNotes(self.git.git, self.remote, sleep=time.sleep).append(commit, line)
+        elif not SharedNotes(self.git.git, self.remote, sleep=time.sleep).append(
+            commit, line, needless=lambda: _settled(self.git, head, self.trust, commit) is not None
+        ):
+            note(f"{commit[:12]}: another attestor was quicker; it is attested already")
+            return True
         note(f"Attested {commit[:12]} as statement {found.proposal.statement.sequence}.")
         return True
 

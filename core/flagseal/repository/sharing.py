@@ -146,12 +146,13 @@ class SharedNotes:
         # A pattern: a plain name that is not there yet would fail the fetch.
         self._remote.fetch(f"+{NOTES_REF}*:{_COPY}*")
 
-    def append(self, commit: str, line: bytes) -> bool:
+    def append(self, commit: str, line: bytes, *, needless: Callable[[], bool] = lambda: False) -> bool:
         """Append a line to a commit's note, there.
 
         Args:
             commit: Object id.
             line: Without a line break inside.
+            needless: Tells whether what is there now says it already, in other words; asked before each attempt.
 
         Raises:
             RepositoryError: ``FetchFailed``; ``PushRefused`` if they refuse, or others kept writing.
@@ -164,7 +165,7 @@ class SharedNotes:
             if attempt:
                 self._sleep(attempt * PAUSE)
             self.fetch()
-            if not self._notes.append(commit, line):
+            if needless() or not self._notes.append(commit, line):
                 return False
             said = self._remote.push(f"{_COPY}:{NOTES_REF}")
             if said is None:

@@ -44,6 +44,7 @@ PACE: Final = ((1, 1.0), (60, 60.0), (450, 3600.0))
 """So many writes at most in so many seconds."""
 _NEXT: Final = re.compile(r'<([^>]+)>;\s*rel="next"')
 
+_GRAPHQL: Final = "/graphql"
 _OK: Final = 200
 _WRITTEN: Final = (200, 201, 204)
 _NOT_MODIFIED: Final = 304
@@ -155,7 +156,7 @@ class Asker:
         Raises:
             ForgeError: As :meth:`get`.
         """
-        body = self._ask("POST", "/graphql", {"query": query, "variables": dict(variables)}).body
+        body = self._ask("POST", _GRAPHQL, {"query": query, "variables": dict(variables)}).body
         if not isinstance(body, dict) or body.get("errors") or not isinstance(body.get("data"), dict):
             errors = body.get("errors") if isinstance(body, dict) else None
             said = (
@@ -264,7 +265,9 @@ class Asker:
             _LOG.info("%s: %s", _place(url), type(error).__name__)
             return None, backoff, False
         found = {name.lower(): str(value) for name, value in raw.items()}
-        if status in _REFUSED and (pause := self._told_to_wait(found, text, attempt)) is not None:
+        # GraphQL tells of its limit in an answer that is none otherwise.
+        limited = status in _REFUSED or (status == _OK and url == _GRAPHQL and _limited(text))
+        if limited and (pause := self._told_to_wait(found, text, attempt)) is not None:
             return None, pause, True
         if status >= _SERVER_FAILED:
             return None, backoff, False
@@ -299,6 +302,18 @@ _NOT_WRITTEN: Final = {
     404: "it is not there, or the token may not write it",
     410: "it is gone, or switched off in this repository",
 }
+
+
+def _limited(text: str) -> bool:
+    """Tell whether GraphQL gives no answer because we ask too often."""
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return False
+    errors = body.get("errors") if isinstance(body, dict) else None
+    return isinstance(errors, list) and any(
+        isinstance(error, dict) and error.get("type") == "RATE_LIMITED" for error in errors
+    )
 
 
 def _words(told: Mapping[str, Json]) -> str:

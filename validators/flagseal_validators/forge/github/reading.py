@@ -109,7 +109,7 @@ class GitHubForge:
             repository_name=repository.text("full_name"),
             request=request,
             reviews=tuple(self._reviews(number)),
-            commits=tuple(self._commits(number)),
+            commits=tuple(self._commits(number, repository.number("id"))),
             pushes=tuple(self._pushes(request, source)),
             landings=tuple(self._landings(request)),
             rulesets=rulesets(self._asker, self._name, request.base),
@@ -156,16 +156,19 @@ class GitHubForge:
                 commit=body.optional("commit_id"),
             )
 
-    def _commits(self, number: int) -> Iterable[RequestCommit]:
+    def _commits(self, number: int, repository: int) -> Iterable[RequestCommit]:
         owner, _, name = self._name.partition("/")
         after: str | None = None
         while True:
             data = self._asker.graphql(COMMITS, {"owner": owner, "name": name, "number": number, "after": after})
-            listing = _At(data, "data").object("repository").object("pullRequest").object("commits")
+            found = _At(data, "data").object("repository")
+            if found.number("databaseId") != repository:
+                raise missing(self._name, "another repository has that name now")
+            listing = found.object("pullRequest").object("commits")
             for node in listing.list("nodes"):
                 yield _commit(_At(node, "node").object("commit"))
             page = listing.object("pageInfo")
-            if page.value("hasNextPage") is not True:
+            if not page.flag("hasNextPage"):
                 return
             after = page.text("endCursor")
 
@@ -266,13 +269,16 @@ def _bypass(actor: _At) -> str:
 
 def _commit(body: _At) -> RequestCommit:
     authors = body.object("authors")
-    if authors.number("totalCount") > MOST_AUTHORS:
+    nodes, count = authors.list("nodes"), authors.number("totalCount")
+    if count > MOST_AUTHORS:
         raise missing(f"commit {body.text('oid')[:12]}", f"it has more than {MOST_AUTHORS} authors")
+    if len(nodes) != count:
+        raise missing(f"commit {body.text('oid')[:12]}", f"it has {count} authors, and {len(nodes)} are named")
     signature = body.value("signature")
     signed = _At(signature, "signature") if signature is not None else None
     return RequestCommit(
         id=body.text("oid"),
-        authors=tuple(_signed(_At(node, "author")) for node in authors.list("nodes")),
+        authors=tuple(_signed(_At(node, "author")) for node in nodes),
         committer=_signed(body.object("committer")),
         by_forge=signed is not None and signed.value("isValid") is True and signed.value("wasSignedByGitHub") is True,
     )
@@ -325,6 +331,10 @@ class _At:
     def number(self, name: str) -> int:
         found = self.value(name)
         return found if isinstance(found, int) and not isinstance(found, bool) else self._refuse(name, "is no number")
+
+    def flag(self, name: str) -> bool:
+        found = self.value(name)
+        return found if isinstance(found, bool) else self._refuse(name, "is neither true nor false")
 
     def instant(self, name: str) -> datetime:
         try:
