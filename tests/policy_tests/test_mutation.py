@@ -49,6 +49,7 @@ RICH = {
     **POLICIES,
     "ApprovalPolicy/approvals": edited(POLICIES["ApprovalPolicy/approvals"], strict),
     "Organisation/organisation": edited(ORGANISATION, enrich),
+    "TrustTiers/trust-tiers": {"tiers": {"partner": {"protocols": ["hmac", "mtls"], "onFailure": "deny"}}},
 }
 
 
@@ -123,6 +124,7 @@ def test_people_places_and_times_are_loosened_too() -> None:
     assert ("maxLifetime.release", "release flags may live 181 days instead of 180") in found
     assert ("review.entitlement", "entitlement flags may go without a review for any number of days") in found
     assert ("transitions.draft", "draft flags may take any step") in found
+    assert ("trustTiers.partner", "lets partner workloads be proven by anything") in found
 
 
 def test_what_no_row_asks_for_is_not_loosened() -> None:

@@ -16,8 +16,10 @@ from flagseal.model.document import API_VERSION, Document
 from flagseal.model.instants import parse_days
 from flagseal.model.loader import parse_body
 from flagseal.model.policies import OWNER_ROLE
+from flagseal.model.schema.access import PROTOCOLS
 from flagseal.model.schema.change import DAYS_OF_WEEK
 from flagseal.model.schema.vocabulary import LIFECYCLES
+from flagseal_validators.protocols import COMBINATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +62,7 @@ def loosenings(policies: PolicySet) -> Iterator[Loosening]:
     yield from _of_environments(policies)
     yield from _of_the_calendar(policies)
     yield from _of_life(policies)
+    yield from _of_trust(policies)
 
 
 def _document(policies: PolicySet, kind: str) -> Document:
@@ -260,3 +263,15 @@ def _of_life(policies: PolicySet) -> Iterator[Loosening]:
             free = _edited(document, ("transitions", step), [other for other in LIFECYCLES if other != step])
             about = (step, refused[0])
             yield Loosening(f"transitions.{step}", f"{step} flags may take any step", free, (), about)
+
+
+def _of_trust(policies: PolicySet) -> Iterator[Loosening]:
+    for document in policies.documents.values():
+        if document.kind != "TrustTiers":
+            continue
+        for name, tier in cast("Spec", document.spec)["tiers"].items():
+            refused = [it for it in PROTOCOLS if it not in COMBINATIONS and it not in tier["protocols"]]
+            if refused:
+                anything = _edited(document, ("tiers", name, "protocols"), list(PROTOCOLS))
+                what = f"lets {name} workloads be proven by anything"
+                yield Loosening(f"trustTiers.{name}", what, anything, (), (name, refused[0]))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from flagseal.model.policy_set import load_policies
 from flagseal.policy import State
 from flagseal_validators.policy_tests.loosening import loosenings
-from flagseal_validators.policy_tests.noticing import noticing
+from flagseal_validators.policy_tests.noticing import HELD_BY_THE_GATE, noticing
 from flagseal_validators.policy_tests.running import cases_of, run_case
 from flagseal_validators.policy_tests.suggesting import case_text
 
@@ -121,7 +121,7 @@ class _Bench:
         for case, result in self._cases:
             if not result.passed:
                 continue
-            if loosening.document.kind == "LifecyclePolicy":
+            if loosening.document.kind in HELD_BY_THE_GATE:
                 if "findings" in case["expect"]:
                     yield case
             elif not near or not near.isdisjoint(map(_side, result.rows)):

@@ -22,6 +22,7 @@ from flagseal_validators.policy_tests.suggesting import (
     decided,
     expected,
     opening,
+    trusting,
 )
 
 if TYPE_CHECKING:
@@ -37,8 +38,9 @@ if TYPE_CHECKING:
 _STEPS_OF_TIME: Final = [timedelta(hours=6 * number) for number in range(1, 5 * 7 * 4)]
 """Five weeks, in which every weekly window opens and closes, whatever a blackout hides."""
 _ALL_POINTS: Final = 100
-_FOUND_BY: Final = {"maxLifetime": "FS205", "review": "FS210", "transitions": "FS214"}
-"""The rule of the gate that holds what a LifecyclePolicy says."""
+_FOUND_BY: Final = {"maxLifetime": "FS205", "review": "FS210", "transitions": "FS214", "trustTiers": "FS501"}
+HELD_BY_THE_GATE: Final = ("LifecyclePolicy", "TrustTiers")
+"""Kinds that only rules of the gate go by: which, by where in them."""
 
 
 def noticing(
@@ -87,7 +89,7 @@ def _cases(
     expect = expected(decisions[0])
     if _effective(decisions[0]) != _effective(decisions[1]) and (late := _effective(decisions[0])) is not None:
         expect["effectiveFrom"] = rfc3339(late)
-    if loosening.document.kind == "LifecyclePolicy":
+    if loosening.document.kind in HELD_BY_THE_GATE:
         expect["findings"] = [_FOUND_BY[loosening.place.partition(".")[0]]]
     yield {"name": f"noticed if {loosening.place} {loosening.what}"[:256], "given": found, "expect": expect}
 
@@ -101,6 +103,11 @@ def _effective(decision: Decision) -> datetime | None:
 
 
 def _candidates(loosening: Loosening, state: State, policies: PolicySet, now: datetime) -> Iterator[Spec]:
+    if loosening.document.kind == "TrustTiers":
+        workloads, protocol = loosening.about
+        change = trusting(workloads, protocol, policies, state)
+        yield {"change": change, "evidence": ["forge", "keys"], "time": rfc3339(now)}
+        return
     for row, change in _changes(loosening, state, policies):
         named = {**change, "ticket": TICKET} if row.ticket_required else change
         given: Spec = {"change": named, "evidence": _proof(row)}

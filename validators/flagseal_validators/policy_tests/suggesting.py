@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flagseal.policy import decide
 from flagseal.policy.calendar import effective_from
 from flagseal.policy.facts import rfc3339
-from flagseal_validators.policy_tests.change import sides_of
+from flagseal_validators.policy_tests.change import SYNTHETIC, sides_of
 from flagseal_validators.policy_tests.given import facts_of
 
 if TYPE_CHECKING:
@@ -50,6 +50,32 @@ def change_for(place: str, policies: PolicySet, state: State) -> Spec | None:
     if not names:
         return None
     return {"class": change_class, "tier": tier, "environment": names[0], "owner": _team(policies, state)}
+
+
+def trusting(workloads: str, protocol: str, policies: PolicySet, state: State) -> Spec:
+    """Give a new flag, as a document, that has a class of workloads proven by a protocol.
+
+    Args:
+        workloads: The class.
+        protocol: What proves them; whoever is of another class is proven by nothing that this is about.
+        policies: Whose environments there are.
+        state: All governed documents.
+    """
+    names = sorted(policies.environments, key=lambda name: (policies.environments[name].production, name))
+    chosen: Spec = {"rules": [{"name": workloads, "when": {"workload.class": workloads}, "serve": protocol}]}
+    spec: Spec = {
+        "description": "Made for a case.",
+        "purpose": "auth-protocol",
+        "owner": _team(policies, state),
+        "riskTier": "high-risk",
+        "lifecycle": "canary",
+        "expires": "2999-12-31",
+        "retireWhen": "The case is decided.",
+        "variants": {protocol: {"protocol": protocol}, "unknown": {"protocol": "unknown"}},
+        "safeVariant": "unknown",
+        "environments": {names[0]: {**chosen, "default": "unknown"}} if names else {},
+    }
+    return {"documents": [{"subject": SYNTHETIC, "set": spec}]}
 
 
 def _team(policies: PolicySet, state: State) -> str:
