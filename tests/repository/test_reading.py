@@ -108,6 +108,7 @@ def test_whoever_decides_reads_afresh() -> None:
         )
     }
     assert users == {
+        "cli/flagseal_cli/commands/forge.py",  # The comment, which only tells.
         "cli/flagseal_cli/commands/plan.py",
         "cli/flagseal_cli/commands/validate.py",
         "cli/flagseal_cli/workspace.py",
