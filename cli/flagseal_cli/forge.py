@@ -29,7 +29,7 @@ github_option = click.option(
     "--github",
     "name",
     metavar="OWNER/NAME",
-    help="The repository on GitHub. Default: the trust's, or GITHUB_REPOSITORY.",
+    help="The repository on GitHub. Default: the trust's or the remote's, or GITHUB_REPOSITORY.",
 )
 remote_option = click.option(
     "--remote", "remote_name", default="origin", show_default=True, metavar="NAME", help="Where git fetches and pushes."

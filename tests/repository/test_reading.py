@@ -108,8 +108,10 @@ def test_whoever_decides_reads_afresh() -> None:
         )
     }
     assert users == {
+        "cli/flagseal_cli/commands/debt.py",
         "cli/flagseal_cli/commands/forge.py",  # The comment, which only tells.
         "cli/flagseal_cli/commands/plan.py",
+        "cli/flagseal_cli/commands/retire.py",  # What it proposes is approved like all else.
         "cli/flagseal_cli/commands/validate.py",
         "cli/flagseal_cli/workspace.py",
     }
