@@ -116,15 +116,15 @@ def test_a_bucket_that_takes_nothing_stops_news_and_nothing_else(
         bucket(cluster, tmp_path, s3, monkeypatch) as place,
         Operator(place.world, cluster.kubeconfig, store=place.url) as operator,
     ):
-        cluster.until(lambda: operator.gauge("snapshot_version") == 1, 60)
+        cluster.until(lambda: operator.gauge("snapshot_version") == 1)
         place.network.always(fault)
         for body in place.world.approve(NEW):
             cluster.create(body)
-        cluster.until(lambda: operator.gauge("failing") == 1, 60)
-        cluster.until(lambda: code in operator.why(), 60)
-        cluster.until(lambda: ready("FlagDefinition", "ranker", "search") == code, 60)
+        cluster.until(lambda: operator.gauge("failing") == 1)
+        cluster.until(lambda: code in operator.why())
+        cluster.until(lambda: ready("FlagDefinition", "ranker", "search") == code)
         assert place.served("globex") == (0, False)
         place.network.always(None)
-        cluster.until(lambda: operator.gauge("head_sequence") == 1 and operator.gauge("failing") == 0, 60)
+        cluster.until(lambda: operator.gauge("head_sequence") == 1 and operator.gauge("failing") == 0)
         assert place.served("globex") == (1, True)
-        cluster.until(lambda: ready("FlagDefinition", "ranker", "search") == "InForce", 60)
+        cluster.until(lambda: ready("FlagDefinition", "ranker", "search") == "InForce")

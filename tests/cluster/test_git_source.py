@@ -187,7 +187,7 @@ def test_a_statement_too_large_for_one_object_arrives_in_pieces(cluster: Cluster
     branch.approve("alice", "dora")
     with following(cluster, tmp_path, branch, apply="approvals") as operator:
         cluster.until(lambda: operator.vitals.sequence == 1, 180)
-        cluster.until(lambda: ready(cluster) == ("True", "Delivered"), 60)
+        cluster.until(lambda: ready(cluster) == ("True", "Delivered"))
         carriers = cluster.list("FlagApproval")
         pieces = [it["metadata"]["name"] for it in carriers if "piece" in it["spec"]]
         assert len(pieces) > 1

@@ -92,7 +92,7 @@ def test_the_api_server_may_go_away_and_come_back(plane: ControlPlane, cluster: 
         plane.start_api()
         for body in world.approve(NEW):
             cluster.create(body)
-        cluster.until(lambda: operator.vitals.sequence == 1, 60)
+        cluster.until(lambda: operator.vitals.sequence == 1)
 
 
 def test_no_thread_is_left_when_an_operator_stops(cluster: Cluster, tmp_path: Path) -> None:

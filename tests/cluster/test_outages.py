@@ -178,7 +178,7 @@ def test_keys_are_rotated_while_changes_are_published(cluster: Cluster, tmp_path
                 follow(rotating=True)
                 operator.start()
                 cluster.until(lambda: operator.gauge("head_sequence") == number)  # noqa: B023
-        cluster.until(lambda: follow() == changes, 60)
+        cluster.until(lambda: follow() == changes)
     assert served(world, f"org-{changes}") == (changes, True)
 
 

@@ -198,7 +198,7 @@ def test_a_permission_that_the_git_source_lacks_is_named_in_its_status(
             found = cluster.conditions("FlagRepository", "flags").get("Ready", {})
             return str(found.get("message", "")) if found.get("reason") == "ApiServer403" else ""
 
-        cluster.until(lambda: f'cannot {verb} resource "{resource}"' in said(), 60)
+        cluster.until(lambda: f'cannot {verb} resource "{resource}"' in said())
         assert "operator/manifests" in said()
         grant(cluster, git=True)
-        cluster.until(lambda: ready(cluster) == ("True", "Delivered"), 60)
+        cluster.until(lambda: ready(cluster) == ("True", "Delivered"))
