@@ -196,7 +196,8 @@ def issue(found: Repository, request: Pull) -> Shape:
     }  # fmt: skip
     if not request.head:
         return shape
-    return shape | {"pull_request": {"url": pulls, "html_url": pulls, "diff_url": pulls, "patch_url": pulls}}
+    request_of = {"url": pulls, "html_url": pulls, "diff_url": pulls, "patch_url": pulls}
+    return shape | {"pull_request": request_of | {"merged_at": instant(request.merged_at)}}
 
 
 def comment(found: Repository, written: Comment) -> Shape:

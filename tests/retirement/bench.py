@@ -98,7 +98,8 @@ class Bench:
         assert findings == ()
         now = self.world.github.now
         every = subjects(documents, now=now, ages=ages(git.git, commit, "flags"), references=self.references)
-        return [due(subject, now.date(), load_policies(documents).lifecycle) for subject in every]
+        policy = load_policies(documents).lifecycle
+        return [due(subject, now.date(), policy) for subject in every]
 
     def run(self, limit: int = 50) -> dict[str, Outcome]:
         """Let the bot do what is due."""

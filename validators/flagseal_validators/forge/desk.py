@@ -161,14 +161,21 @@ class Desk(Protocol):
         """List the open pull requests whose mark is of a kind, by number."""
         ...
 
-    def put_pull(self, branch: str, base: str, writing: Writing, known: Thread | None = None) -> Put:
+    def closed_pulls(self, kind: str, label: str) -> Mapping[str, Thread]:
+        """List the last closed or merged pull request of each key of a kind, under a label; without branch and head."""
+        ...
+
+    def put_pull(
+        self, branch: str, base: str, writing: Writing, known: Thread | None = None, *, looked: bool = False
+    ) -> Put:
         """Open a branch's pull request, or update the one that is open; a closed one stays closed.
 
         Args:
             branch: Where the change is; it has been pushed.
             base: Where it shall go.
             writing: What shall stand there.
-            known: What :meth:`pull` gave a moment ago, if it is open.
+            known: The open one, as it was seen a moment ago.
+            looked: Whether there was none if ``known`` is None; otherwise it is looked for.
         """
         ...
 

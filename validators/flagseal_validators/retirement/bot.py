@@ -117,14 +117,12 @@ class Bot:
         every = sorted(found, key=lambda due: due.urgency)
         pulls = {thread.branch: thread for thread in self._desk.pulls(KIND)}
         issues = self._desk.issues(KIND, LABEL)
+        closed = self._desk.closed_pulls(KIND, LABEL)
         self._contents = self._branches.contents(due.subject.path for due in every if is_pull(due))
         outcomes: list[Outcome] = []
         tasks: list[_Task] = []
         for due in every:
-            if len(tasks) >= limit and not (branch_of(due) in pulls or due.reference in issues or due.step == "none"):
-                outcomes.append(Outcome(due.reference, "later", f"only {limit} flags a run"))
-                continue
-            task = self._task(due, pulls, issues)
+            task = self._task(due, pulls, issues, closed)
             if isinstance(task, Outcome):
                 outcomes.append(task)
             elif task is not None and len(tasks) < limit:
@@ -137,7 +135,9 @@ class Bot:
         rank = {due.reference: number for number, due in enumerate(every)}
         return tuple(sorted(outcomes, key=lambda outcome: rank.get(outcome.flag, len(rank))))
 
-    def _task(self, due: Due, pulls: Mapping[str, Thread], issues: Mapping[str, Thread]) -> _Task | Outcome | None:
+    def _task(
+        self, due: Due, pulls: Mapping[str, Thread], issues: Mapping[str, Thread], closed: Mapping[str, Thread]
+    ) -> _Task | Outcome | None:
         if due.step == "none":
             return None
         now = self._clock()
@@ -145,19 +145,17 @@ class Bot:
         others = beyond(flag, self._policies, now)
         writing = writing_of(due, owners(flag, self._policies, now), others)
         if not is_pull(due):
-            known = issues.get(due.reference)
-            if known is not None and known.state != "open" and known.mark == writing.mark:
-                return Outcome(due.reference, "left", "its issue was closed", known.url)
-            if known is not None and known.state == "open" and _stands(known, writing):
-                return Outcome(due.reference, "unchanged", url=known.url)
-            return _Task(due, writing, known, None)
+            return _issue_task(due, writing, issues.get(due.reference))
         branch = branch_of(due)
-        known = pulls.get(branch) or self._desk.pull(branch)
+        known = pulls.get(branch) or closed.get(due.reference)
         url = "" if known is None else known.url
         if known is not None and known.state != "open" and known.mark == writing.mark:
             said = "was merged" if known.state == "merged" else "was closed without merging"
             return Outcome(due.reference, "left", f"its request {said}", url)
-        merged = known.head if known is not None and known.state == "merged" else ""
+        merged = ""
+        if known is not None and known.state == "merged" and self._branches.is_taken_over(due.reference):
+            last = self._desk.pull(branch)
+            merged = last.head if last is not None and last.state == "merged" else ""
         if self._branches.is_taken_over(due.reference, merged):
             return Outcome(due.reference, "left", f"somebody else committed to {branch}", url)
         try:
@@ -195,7 +193,7 @@ class Bot:
         if task.edit is None:
             return self._desk.put_issue(writing, reopen=True, known=known)
         still = known if known is not None and known.state == "open" else None
-        return self._desk.put_pull(branch_of(task.due), self._branches.base, writing, still)
+        return self._desk.put_pull(branch_of(task.due), self._branches.base, writing, still, looked=True)
 
     def _tidy(
         self, every: Sequence[Due], pulls: Mapping[str, Thread], issues: Mapping[str, Thread]
@@ -211,6 +209,14 @@ class Bot:
             if thread.state == "open" and key not in wanted:
                 self._desk.close(thread)
                 yield Outcome(key, "closed", "nothing is due any more", thread.url)
+
+
+def _issue_task(due: Due, writing: Writing, known: Thread | None) -> _Task | Outcome:
+    if known is not None and known.state != "open" and known.mark == writing.mark:
+        return Outcome(due.reference, "left", "its issue was closed", known.url)
+    if known is not None and known.state == "open" and _stands(known, writing):
+        return Outcome(due.reference, "unchanged", url=known.url)
+    return _Task(due, writing, known, None)
 
 
 def _stands(thread: Thread, writing: Writing) -> bool:

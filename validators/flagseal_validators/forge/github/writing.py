@@ -10,7 +10,7 @@ from flagseal_validators.forge.desk import Mark, Put, Thread
 from flagseal_validators.forge.github.asking import missing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import TypeVar
 
     from flagseal.model.canonical import Json
@@ -54,21 +54,35 @@ class GitHubDesk:
         ours = [thread for thread in found if thread is not None and thread.mark and thread.mark.kind == kind]
         return tuple(sorted(ours, key=lambda thread: thread.number))
 
-    def put_pull(self, branch: str, base: str, writing: Writing, known: Thread | None = None) -> Put:
+    def closed_pulls(self, kind: str, label: str) -> dict[str, Thread]:
+        """List the last closed pull requests of a kind (see the interface)."""
+        found: dict[str, Thread] = {}
+        for entry in self._labelled_with(label):
+            request = entry.get("pull_request")
+            if not isinstance(request, dict) or entry.get("state") == "open":
+                continue
+            thread = _thread(entry, "merged" if request.get("merged_at") else "closed")
+            mark = thread.mark
+            if mark is not None and mark.kind == kind and thread.number >= found.get(mark.key, thread).number:
+                found[mark.key] = thread
+        return found
+
+    def put_pull(
+        self, branch: str, base: str, writing: Writing, known: Thread | None = None, *, looked: bool = False
+    ) -> Put:
         """Open or update a branch's pull request (see the interface)."""
         self._check(branch, base)
-        found = known if known is not None and known.branch == branch else self.pull(branch)
+        found = known if looked or (known is not None and known.branch == branch) else self.pull(branch)
         if found is not None and found.state == "open":
             done = self._rewritten(found, writing, "pulls")
             if writing.labels and not done.thread.labels:
                 self._asked(done.thread, writing)  # Opening it was not finished.
             return Put(done.thread, "updated") if self._labelled(done.thread, writing) else done
         given: dict[str, Json] = {"title": writing.headline, "head": branch, "base": base, "body": writing.text}
-        last = 0 if found is None else found.number
 
         def opened() -> Thread | None:
             thread = self.pull(branch)
-            return thread if thread is not None and thread.state == "open" and thread.number > last else None
+            return thread if thread is not None and thread.state == "open" else None
 
         made = self._create(f"{self._top}/pulls", given, opened, lambda body: self._ours(body))  # noqa: PLW0108
         self._asked(made, writing)
@@ -81,11 +95,10 @@ class GitHubDesk:
 
     def issues(self, kind: str, label: str) -> dict[str, Thread]:
         """List the issues of a kind (see the interface)."""
-        entries = self._asker.pages(f"{self._top}/issues", {"labels": label, "state": "all"})
         found: dict[str, list[Thread]] = {}
-        for entry in entries:
+        for entry in self._labelled_with(label):
             thread = _issue(entry)
-            if "pull_request" not in _object(entry) and thread.mark is not None and thread.mark.kind == kind:
+            if "pull_request" not in entry and thread.mark is not None and thread.mark.kind == kind:
                 found.setdefault(thread.mark.key, []).append(thread)
         return {key: standing for key, threads in found.items() if (standing := _standing(threads)) is not None}
 
@@ -138,6 +151,10 @@ class GitHubDesk:
         return "updated"
 
     # how each of it is done
+
+    def _labelled_with(self, label: str) -> Iterator[dict[str, Json]]:
+        """List issues, and pull requests, which are issues too."""
+        yield from map(_object, self._asker.pages(f"{self._top}/issues", {"labels": label, "state": "all"}))
 
     def _ours(self, entry: Json) -> Thread | None:
         """Read a pull request, if its branch is in the same repository."""
