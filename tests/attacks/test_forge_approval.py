@@ -20,7 +20,8 @@ from flagseal.model.errors import ApprovalError, FlagsealError, RepositoryError
 from flagseal_validators.attestor import Saved, sign
 from flagseal_validators.attestor.attesting import signed
 from tests.approval.keyring import SshKey
-from tests.forge.world import CODEOWNERS, company, run
+from tests.forge.github import ME
+from tests.forge.world import CODEOWNERS, company, forge_policies, run
 from tests.history.company import approval_policy, document, edited, flag
 
 if TYPE_CHECKING:
@@ -106,6 +107,20 @@ def test_by_a_bot(world: World) -> None:
     world.approve(pull, "dora")
     world.merge(pull)
     assert "missing 1 × owner" in refused(world)
+
+
+def test_by_a_workflow_of_ones_own(tmp_path: Path) -> None:
+    """Bob pushes a workflow to a branch; it commits and asks as github-actions[bot], which somebody has listed."""
+    people = forge_policies()[0].spec["people"]  # type: ignore[index]
+    listed = {**people, "actions": {"name": "Actions", "github": {"login": "github-actions[bot]", "id": ME.id}}}
+    with company(tmp_path, organisation_with={"people": listed}) as world:
+        world.branch("change")
+        world.commit(WIDER, by="actions", email=ME.email)
+        world.repo.push(ME, world.clone, "HEAD", "change")
+        pull = world.repo.open(ME, "change")
+        world.approve(pull, "bob", "alice", "dora")
+        world.merge(pull)
+        assert "as whom everybody's workflows write" in refused(world)
 
 
 def test_by_a_bot_that_writes(world: World) -> None:

@@ -325,7 +325,7 @@ def _graphql(asked: Question) -> Answer:
     if unknown:
         return 200, {"errors": [{"message": f"the double does not know {sorted(unknown)}"}]}
     if "viewer" in body["query"]:
-        return 200, {"data": {"viewer": {"login": github.me.login}}}
+        return 200, {"data": {"viewer": {"databaseId": github.me.id, "login": github.me.login}}}
     wanted = body["variables"]
     found = github.repositories.get(f"{wanted['owner']}/{wanted['name']}")
     if found is None or wanted["number"] not in found.pulls:

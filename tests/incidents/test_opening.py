@@ -20,6 +20,7 @@ from flagseal_validators.incidents import Opened, Opener
 from flagseal_validators.incidents.branching import Drafts
 from flagseal_validators.incidents.permanence import switched_off
 from flagseal_validators.incidents.telling import LABEL, PERMANENT
+from tests.forge.github import ME
 from tests.forge.server import TOKEN
 from tests.forge.world import company as on_github
 from tests.forge.world import forge_policies, run
@@ -97,6 +98,7 @@ def test_an_issue_with_the_facts_and_a_request_with_the_draft_are_opened_once(ma
     for words in ("`EmergencyOverride/payments/stop-it`", "Payments fail.", "alice", "mfa", "**active**", "on for org"):
         assert words in told.body, words
     assert f"#{told.number}" in asked.body
+    assert hub.repo.git("log", "-1", "--format=%ae %ce", branch(hub)) == f"{ME.email} {ME.email}"
     assert changed(hub) == [f"reviews/{incidents(made)[0].name}.yaml"]
     (document,) = load_text(file_of(hub, changed(hub)[0]), file="draft.yaml").documents
     assert isinstance(document.spec, dict)

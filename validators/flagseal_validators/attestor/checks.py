@@ -223,7 +223,7 @@ def contributors(case: Case) -> Check:
     return _check(
         "contributors",
         problems,
-        f"{', '.join(found.people)} had a hand in it, and are not counted",
+        f"{', '.join(found.people)} had a hand in it: not counted",
         "List the account in policies/organisation.yaml (a change of its own), or make the commits by somebody listed.",
     )
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 FORGES_OWN: Final = {"github": 19864447}
 """Number of the account under which a forge itself commits (``web-flow`` at GitHub)."""
+ANYBODYS: Final = {"github": 41898282}
+"""Number of the account as whom every workflow of a repository writes, on whatever branch somebody pushed it."""
 _DECISIVE: Final = ("approved", "changes-requested", "dismissed")
 
 
@@ -69,11 +71,14 @@ def hands(facts: Facts, people: Mapping[int, str]) -> Hands:
     unknown: list[str] = []
 
     def add(account: Account | None, what: str) -> None:
-        person = None if account is None else people.get(account.id)
-        if person is not None:
-            found.add(person)
+        if account is None:
+            unknown.append(f"{what} is nobody known")
+        elif account.id == ANYBODYS.get(facts.forge):
+            unknown.append(f"{what} is {account.login} ({account.id}), as whom everybody's workflows write")
+        elif account.id in people:
+            found.add(people[account.id])
         else:
-            unknown.append(f"{what} is {'nobody known' if account is None else f'{account.login} ({account.id})'}")
+            unknown.append(f"{what} is {account.login} ({account.id})")
 
     add(facts.request.author, "who opened the request")
     for commit in facts.commits:

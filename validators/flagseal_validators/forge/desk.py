@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 MOST_TITLE: Final = 250
 """Characters; GitHub takes 256."""
@@ -139,6 +140,29 @@ class Thread:
 
 
 @dataclass(frozen=True, slots=True)
+class Hand:
+    """The account that writes, as commits name it.
+
+    Attributes:
+        name: Its login.
+        email: The address by which the host knows that a commit is its.
+    """
+
+    name: str
+    email: str
+
+    def environment(self, at: datetime) -> dict[str, str]:
+        """Give the variables by which git commits as it.
+
+        Args:
+            at: Aware; when the commit is made.
+        """
+        stamp = f"{int(at.timestamp())} +0000"
+        named = {"NAME": self.name, "EMAIL": self.email, "DATE": stamp}
+        return {f"GIT_{role}_{part}": value for role in ("AUTHOR", "COMMITTER") for part, value in named.items()}
+
+
+@dataclass(frozen=True, slots=True)
 class Put:
     """What became of something that was to stand there."""
 
@@ -152,6 +176,10 @@ class Desk(Protocol):
     Every method raises ForgeError: ``NotWritten`` with the host's words where it refuses; ``FactMissing``,
     ``RateLimited``, ``ForgeDown`` as for reading; ``Unanswered`` where nobody can say whether it happened.
     """
+
+    def hand(self) -> Hand:
+        """Say as whom we write; commits of ours carry it, so that the host and the attestor know whose they are."""
+        ...
 
     def pull(self, branch: str) -> Thread | None:
         """Find a branch's pull request: the open one, else the last one."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from flagseal.repository import FlagRepository
     from flagseal.repository.sharing import Remote
+    from flagseal_validators.forge.desk import Hand
 
 Pushed = Literal["pushed", "current", "theirs"]
 
@@ -26,8 +27,6 @@ _COPIES: Final = "refs/flagseal/incident/"
 _BASE: Final = f"{_COPIES}base"
 _HEADS: Final = f"{_COPIES}heads/"
 _TREE: Final = "Drafted-Tree"
-_WHO: Final = "flagseal"
-_ADDRESS: Final = "flagseal@users.noreply.github.com"
 
 
 class Drafts:
@@ -67,13 +66,14 @@ class Drafts:
         blob = self._git.blobs(self._commit).get(path)
         return None if blob is None else self._git.git.run("cat-file", "blob", blob)[1]
 
-    def push(self, branch: str, files: Mapping[str, bytes], subject: str, now: datetime) -> Pushed:
+    def push(self, branch: str, files: Mapping[str, bytes], subject: str, hand: Hand, now: datetime) -> Pushed:
         """Write files to a branch, as one commit on the base, or on our own last commit.
 
         Args:
             branch: Its name.
             files: By path.
             subject: Of the commit's message.
+            hand: Whose commit it is.
             now: Aware; when the commit is made.
 
         Raises:
@@ -90,7 +90,7 @@ class Drafts:
             return "current"
         message = f"{subject}\n\n{_TREE}: {tree}\n"
         words = ("commit-tree", tree, "-p", start, "-m", message)
-        commit = git.run(*words, environment=self._identity(now))[1].decode("ascii").strip()
+        commit = git.run(*words, environment=hand.environment(now))[1].decode("ascii").strip()
         # Never by force: what somebody pushed meanwhile stays.
         refused = self._remote.push(f"{commit}:refs/heads/{branch}")
         if refused is not None:
@@ -101,15 +101,6 @@ class Drafts:
             )
         self._tips[branch] = commit
         return "pushed"
-
-    def _identity(self, now: datetime) -> dict[str, str]:
-        """Commit as git here is told to, so that a forge knows the account; else as nobody in particular."""
-        stamp = f"{int(now.timestamp())} +0000"
-        dated = {"GIT_AUTHOR_DATE": stamp, "GIT_COMMITTER_DATE": stamp}
-        if self._git.git.run("config", "user.email", accept=(0, 1))[0] == 0:
-            return dated
-        named = {f"GIT_{role}_NAME": _WHO for role in ("AUTHOR", "COMMITTER")}
-        return dated | named | {f"GIT_{role}_EMAIL": _ADDRESS for role in ("AUTHOR", "COMMITTER")}
 
     def _is_ours(self, tip: str) -> bool:
         return self._git.commit(tip).trailer(_TREE) == self._git.git.text("rev-parse", f"{tip}^{{tree}}")

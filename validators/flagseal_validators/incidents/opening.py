@@ -94,7 +94,8 @@ class Opener:
         outcome: Outcome = "permanent" if PERMANENT in told.labels else "returned"
         edits = self._edits(incident) if outcome == "permanent" else {}
         files = {f"reviews/{incident.review}.yaml": draft(incident, outcome).encode(), **edits}
-        pushed = self._drafts.push(branch_of(incident), files, f"Draft the review of {incident.name}", self._clock())
+        subject, hand = f"Draft the review of {incident.name}", self._desk.hand()
+        pushed = self._drafts.push(branch_of(incident), files, subject, hand, self._clock())
         if pushed == "theirs" and known is not None:
             return "left", known
         reviewers = self._reviewers(incident)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote
 
 from flagseal.model.errors import ForgeError
-from flagseal_validators.forge.desk import Mark, Put, Thread
+from flagseal_validators.forge.desk import Hand, Mark, Put, Thread
 from flagseal_validators.forge.github.asking import missing
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _ATTEMPTS: Final = 3
 _PAUSE: Final = 5.0
 """Seconds before looking whether an unanswered write happened; GitHub's lists lag a little."""
 
-VIEWER: Final = "query Viewer { viewer { login } }"
+VIEWER: Final = "query Viewer { viewer { databaseId login } }"
 
 
 class GitHubDesk:
@@ -39,7 +39,15 @@ class GitHubDesk:
         self._name = name
         self._top = f"/repos/{name}"
         self._labels: set[str] = set()
-        self._me: str | None = None
+        self._me: Hand | None = None
+
+    def hand(self) -> Hand:
+        """Say as whom we write (see the interface); a token of Actions may ask it by GraphQL only."""
+        if self._me is None:
+            viewer = _object(_object(self._asker.graphql(VIEWER, {})).get("viewer"))
+            login = _text(viewer, "login")
+            self._me = Hand(login, f"{_number(viewer, 'databaseId')}+{login}@users.noreply.github.com")
+        return self._me
 
     def pull(self, branch: str) -> Thread | None:
         """Find a branch's pull request (see the interface)."""
@@ -137,7 +145,7 @@ class GitHubDesk:
             for entry in self._asker.pages(path):
                 body = entry if isinstance(entry, dict) else {}
                 mark = Mark.find(_text(body, "body", ""))
-                if mark is not None and mark.name == writing.mark.name and _login(body) == self._viewer():
+                if mark is not None and mark.name == writing.mark.name and _login(body) == self.hand().name:
                     return _number(body, "id"), _text(body, "body", "")
             return None
 
@@ -235,12 +243,6 @@ class GitHubDesk:
         except ForgeError as error:
             if error.code != "NotWritten":
                 raise
-
-    def _viewer(self) -> str:
-        """Ask who we are; a token of Actions may ask it by GraphQL only."""
-        if self._me is None:
-            self._me = _text(_object(_object(self._asker.graphql(VIEWER, {})).get("viewer")), "login")
-        return self._me
 
     @staticmethod
     def _check(*branches: str) -> None:
