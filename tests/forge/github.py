@@ -219,6 +219,14 @@ class Repository:
         number = self.github.next()
         self.activity.append(Movement(number, f"refs/heads/{branch}", actor, self.github.now, kind, before, after))
 
+    def notice(self, actor: User) -> None:
+        """Remember whose pushes came by git alone, as GitHub does."""
+        rows = self.git("for-each-ref", "--format=%(refname:lstrip=2) %(objectname)", "refs/heads").splitlines()
+        for branch, tip in (row.split(" ") for row in rows):
+            moves = [it.after for it in self.activity if it.ref == f"refs/heads/{branch}"]
+            if not moves or moves[-1] != tip:
+                self.moved(branch, actor, "push" if moves else "branch_creation", moves[-1] if moves else ZERO, tip)
+
     def follow(self, pull: Pull) -> str:
         """Let the refs of a request lead to its head and to its test merge, as everybody fetches them; give the latter.
 

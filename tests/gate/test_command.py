@@ -101,6 +101,26 @@ def test_base_says_what_the_change_touches(root: Path) -> None:
     assert found(root, "--base", "HEAD~1", CHECKOUT) == [("FS206", "warning", CHECKOUT)]
 
 
+def test_what_only_ends_a_flag_need_not_wait_for_a_later_expiry(root: Path) -> None:
+    """A step of life, or off for everybody; and nothing else beside it. What is retired is past its end anyway."""
+    gone = f'expires: "{YESTERDAY}"'
+    write(root, flag(text=gone))
+    lifecycle = root / "policies/lifecycle.yaml"
+    lifecycle.write_text(lifecycle.read_text().replace("draft: [review]", "draft: [review], canary: [enforced]"))
+    commit(root)
+    text = (root / CHECKOUT).read_text()
+    step = text.replace("lifecycle: canary", "lifecycle: enforced")
+    off = text.replace("production: {default", 'production: {"off": true, default')
+    for ending in (step, off):
+        assert ending != text
+        (root / CHECKOUT).write_text(ending)
+        assert found(root, "--base", "HEAD") == [("FS206", "warning", CHECKOUT)]
+    (root / CHECKOUT).write_text(step.replace("safeVariant: disabled", "safeVariant: enabled"))
+    assert ("FS206", "error", CHECKOUT) in found(root, "--base", "HEAD")
+    (root / CHECKOUT).write_text(text.replace("lifecycle: canary", "lifecycle: retired"))
+    assert found(root, "--base", "HEAD") == []
+
+
 def test_what_the_base_did_since_is_not_the_changes_doing(root: Path) -> None:
     """Compared is with where the two parted, as a pull request is."""
     gone = f'expires: "{YESTERDAY}"'

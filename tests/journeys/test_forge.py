@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 PEOPLE = {"ann": 101, "ben": 102, "cleo": 103}
 MAIN = "refs/heads/main"
+BOT = 900
 FLAG = "flags/example/hello-world.yaml"
+OLD = "flags/example/old-banner.yaml"
 OFF, ON = "production:\n      default: disabled", "production:\n      default: enabled"
 
 
@@ -141,6 +143,7 @@ def company(tmp_path: Path) -> Iterator[Company]:
     for name, number in PEOPLE.items():
         github.user(f"{name}-gh", number, f"{name}@example.com")
         generate_ssh_key(keys / name, name)
+    github.me = github.user("acme-flags[bot]", BOT, kind="Bot")
     repo = github.repository("acme", "flags", 4711)
     with Server(github) as server:
         made = Company(tmp_path, home, github, repo, server)
@@ -167,11 +170,18 @@ def begin(company: Company, keys: Path) -> None:
     for name, number in PEOPLE.items():
         key = (keys / f"{name}.pub").read_text().strip()
         spec["people"][name] = {"name": name.title(), "keys": [key], "github": {"login": f"{name}-gh", "id": number}}
+    spec["people"]["bot"] = {"name": "Ends flags", "github": {"login": "acme-flags[bot]", "id": BOT}}
     spec["teams"]["team-example"]["members"] = list(PEOPLE)
     spec["roles"]["security"] = {"people": ["ben", "cleo"]}
     path.write_text(yaml.safe_dump(organisation))
     owners = company.clone / ".github/CODEOWNERS"
     owners.write_text(owners.read_text().replace("@example/", "@acme/"))
+    old = yaml.safe_load((company.clone / FLAG).read_text())
+    old["metadata"]["name"] = "old-banner"
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    everywhere = {name: {"default": "enabled"} for name in ("staging", "production")}
+    old["spec"] |= {"lifecycle": "stable", "expires": yesterday, "environments": everywhere}
+    (company.clone / OLD).write_text(f"# The banner of last year.\n{yaml.safe_dump(old, sort_keys=False)}")
     company.git("remote", "add", "origin", company.repo.url)
     company.git("add", "--all")
     company.git("commit", "--quiet", "-m", "Begin")
@@ -226,5 +236,50 @@ def test_a_bad_flag_is_told_mended_approved_attested_and_served(company: Company
             assert done.status == 0, done.output
             company.deliver()
             up.wait_for(answer, "hello-world", targetingKey="u1")
+    finally:
+        up.kill()
+
+
+def test_a_flag_at_its_end_is_retired_and_deleted_by_the_bot_and_by_people(company: Company) -> None:
+    """A step a request, each approved and attested; it is not deleted while code asks for it."""
+    bot, code = company.path / "bot", company.path / "web"
+    company.git("clone", "--quiet", company.repo.url, str(bot), at=company.path)
+    code.mkdir()
+    (code / "page.py").write_text('shown = client.get_boolean_value("old-banner", False)\n')
+
+    def nightly() -> Ran:
+        done = company.flagseal(
+            "retire", "--open-pull-requests", "--github", "acme/flags", "--sources", str(code), at=bot
+        )
+        assert done.code == 0, done.err
+        company.repo.notice(company.github.me)
+        company.github.wait(minutes=1)
+        return done
+
+    def merged() -> None:
+        (pull,) = [pull for pull in company.repo.pulls.values() if pull.head and not pull.closed]
+        company.land(pull, "squash")
+        done = company.attest()
+        assert done.status == 0, done.output
+        company.deliver()
+
+    up = Up(company.serving, company.home, company.path / "up.log", ("-e", "production"))
+    up.start()
+    try:
+        assert up.ask("old-banner", targetingKey="u1")["value"] is True
+        nightly()
+        merged()
+        assert "lifecycle: retired" in (company.serving / OLD).read_text()
+        assert "# The banner of last year." in (company.serving / OLD).read_text()
+        nightly()
+        assert "page.py:1" in "".join(pull.body for pull in company.repo.pulls.values() if not pull.head)
+        assert not [pull for pull in company.repo.pulls.values() if pull.head and not pull.closed]
+        assert up.ask("old-banner", targetingKey="u1")["value"] is True
+        (code / "page.py").write_text("shown = False\n")
+        nightly()
+        merged()
+        up.wait_for(None, "old-banner", targetingKey="u1")
+        assert up.ask("old-banner", targetingKey="u1")["errorCode"] == "FLAG_NOT_FOUND"
+        assert "0 of 1" in company.flagseal("debt", "--sources", str(code), at=company.serving).out
     finally:
         up.kill()

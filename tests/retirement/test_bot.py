@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from flagseal_validators.retirement.references import Reference
+from tests.forge.github import ME
 from tests.forge.limits import Limits
 from tests.forge.world import run
 from tests.history.company import flag, rule
@@ -35,6 +36,7 @@ def test_a_flag_at_its_date_gets_one_branch_and_one_request(tmp_path: Path) -> N
         assert found.done() == {CHECKOUT: "opened"}
         assert [(pull.head, pull.base, pull.labels) for pull in found.pulls] == [(BRANCH, "main", ["flagseal-retire"])]
         assert "@alice-gh @bob-gh" in found.pulls[0].body
+        assert found.world.repo.git("log", "-1", "--format=%ae %ce", BRANCH) == f"{ME.email} {ME.email}"
         assert found.file(BRANCH, FILE) == before.replace('"canary"', '"retired"')
         tips, writes = found.branches, found.writes()
         found.world.github.wait(days=1)

@@ -68,9 +68,10 @@ def validate_paths(  # noqa: PLR0913 (each is a choice of its own)
         born = base.born(before)
     if before:
         # Here and not above: without a change, the rules may not be needed.
-        from flagseal_validators.changes import Past, look_at_change  # noqa: PLC0415
+        from flagseal_validators.changes import Past, look_at_change, only_ending  # noqa: PLC0415
 
         judged += look_at_change(root, examined.names, Past(before, born), today)
+        touched = frozenset(touched or ()) - only_ending(root, before)
     touched = touched or frozenset()
     chosen = [it for it in judged if _is_wanted(it.finding.file, wanted)]
     found = sorted(it.at(touched) for it in chosen if it.suppressed is None)

@@ -139,9 +139,8 @@ def attest(
     ownership = _ownership(repository, head.commit)
     found = landings(repository, head.commit, net.line, source)
     cases = [_case(repository, head, trust, ownership, landing, line, clock) for landing in found]
-    touched = changed_paths(repository.git, head.commit, net.commit.id)
     checks = [check for case in cases for check in judge(case)]
-    checks.append(gate(repository, net.commit.id, touched=touched, today=clock.date()))
+    checks.append(gate(repository, net.commit.id, base=head.commit, today=clock.date()))
     # Whose key signed a commit contributed, too, wherever that commit came from: as everybody else will find.
     signed_by = signers(net.commits, head.policies.organisation)
     contributors = {person for case in cases for person in case.hands.people} | signed_by

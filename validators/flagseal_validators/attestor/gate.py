@@ -15,7 +15,6 @@ from flagseal_validators.gate import validate_paths
 from flagseal_validators.touched import Base
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from datetime import date
 
     from flagseal.model.finding import Finding
@@ -24,16 +23,16 @@ if TYPE_CHECKING:
 _SHOWN: Final = 5
 
 
-def gate(repository: FlagRepository, commit: str, *, touched: Collection[str], today: date) -> Check:
+def gate(repository: FlagRepository, commit: str, *, base: str, today: date) -> Check:
     """Hold every rule of the gate against a commit.
 
     Args:
         repository: Holds it.
         commit: Object id.
-        touched: Paths that the change touches.
+        base: Object id of the commit that is accepted: what the change touches, and what was there before it, is read.
         today: The day, UTC.
     """
-    errors = [it for it in findings_at(repository, commit, touched=touched, today=today) if it.severity == "error"]
+    errors = [it for it in findings_at(repository, commit, base=base, today=today) if it.severity == "error"]
     more = f" and {len(errors) - _SHOWN} more" if len(errors) > _SHOWN else ""
     return Check(
         "gate",
@@ -49,8 +48,7 @@ def findings_at(
     commit: str,
     *,
     today: date,
-    touched: Collection[str] = (),
-    base: str | None = None,
+    base: str,
 ) -> tuple[Finding, ...]:
     """Say what the gate finds in a commit; written to a folder of its own, and read there like any other.
 
@@ -58,7 +56,6 @@ def findings_at(
         repository: Holds it.
         commit: Object id.
         today: The day, UTC.
-        touched: Paths that the change touches.
         base: Object id of the commit that it is compared with: what it touches, and what was there before, is read.
 
     Raises:
@@ -67,8 +64,6 @@ def findings_at(
     with tempfile.TemporaryDirectory(prefix="flagseal-gate-") as folder:
         root = Path(folder)
         _write(repository, commit, root)
-        if base is None:
-            return validate_paths(root, (), today=today, touched=frozenset(touched)).findings
         compared = Base(root, repository, base, repository.blobs(base))
         return validate_paths(root, (), today=today, base=compared).findings
 

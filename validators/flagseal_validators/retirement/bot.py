@@ -170,7 +170,8 @@ class Bot:
         return _Task(due, writing, known, edit, pushes)
 
     def _carry_out(self, tasks: Sequence[_Task], issues: Mapping[str, Thread]) -> Iterable[Outcome]:
-        refused = self._branches.push([it.edit for it in tasks if it.edit is not None and it.pushes], self._clock())
+        edits = [it.edit for it in tasks if it.edit is not None and it.pushes]
+        refused = self._branches.push(edits, self._desk.hand(), self._clock()) if edits else {}
         for task in tasks:
             name = task.due.reference
             if name in refused:

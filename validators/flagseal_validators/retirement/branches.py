@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from flagseal.repository import FlagRepository
     from flagseal.repository.sharing import Remote
+    from flagseal_validators.forge.desk import Hand
 
 MANY: Final = 50
 """Branches pushed at once."""
@@ -31,7 +32,6 @@ _THEIRS: Final = f"{_COPIES}heads/"
 _FLAG: Final = "Retires"
 _WAS: Final = "File-Was"
 _IS: Final = "File-Is"
-_WHO: Final = "flagseal <flagseal@users.noreply.github.com>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +112,13 @@ class Branches:
         tip = self._tips.get(edit.flag)
         return tip is not None and tip.ours and (tip.was, tip.now) == self._change(edit)
 
-    def push(self, edits: Iterable[Edit], now: datetime) -> Mapping[str, str]:
+    def push(self, edits: Iterable[Edit], hand: Hand, now: datetime) -> Mapping[str, str]:
         """Write branches there, each only over what was seen.
 
         Args:
             edits: At most :data:`MANY`.
-            now: Aware; when the commits were made.
+            hand: Whose commits they are.
+            now: Aware; when they were made.
 
         Raises:
             RepositoryError: ``PushRefused``; ``GitFailed``.
@@ -128,7 +129,7 @@ class Branches:
         wanted = {edit.flag: edit for edit in edits}
         if not wanted:
             return {}
-        made = self._made(wanted, now)
+        made = self._made(wanted, hand, now)
         seen = {flag: self._tips[flag].commit if flag in self._tips else None for flag in made}
         refused = self._remote.push_leased(
             {f"refs/heads/{BRANCHES}{flag}": (commit, seen[flag]) for flag, commit in made.items()}
@@ -145,15 +146,15 @@ class Branches:
         after = nothing if edit.content is None else blob_id(edit.content, like=self._commit)
         return self._files.get(edit.path, nothing), after
 
-    def _made(self, edits: Mapping[str, Edit], now: datetime) -> dict[str, str]:
+    def _made(self, edits: Mapping[str, Edit], hand: Hand, now: datetime) -> dict[str, str]:
         """Make one commit an edit, each on the base, all by one process."""
-        stamp = f"{int(now.timestamp())} +0000"
+        who = f"{hand.name} <{hand.email}> {int(now.timestamp())} +0000"
         stream: list[bytes] = []
         for number, edit in enumerate(edits.values(), start=1):
             was, after = self._change(edit)
             message = f"{edit.subject}\n\n{_FLAG}: {edit.flag}\n{_WAS}: {was}\n{_IS}: {after}\n".encode()
             path = edit.path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-            stream.append(f"commit {_MADE}\nmark :{number}\nauthor {_WHO} {stamp}\ncommitter {_WHO} {stamp}\n".encode())
+            stream.append(f"commit {_MADE}\nmark :{number}\nauthor {who}\ncommitter {who}\n".encode())
             stream.append(b"data %d\n%sfrom %s\n" % (len(message), message, self._commit.encode()))
             if edit.content is None:
                 stream.append(f'D "{path}"\n\n'.encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _ATTEMPTS: Final = 3
 _PAUSE: Final = 5.0
 """Seconds before looking whether an unanswered write happened; GitHub's lists lag a little."""
+
+_LOGIN: Final = re.compile(r"[A-Za-z0-9_-]{1,100}(?:\[bot\])?")
 
 VIEWER: Final = "query Viewer { viewer { databaseId login } }"
 
@@ -46,6 +49,8 @@ class GitHubDesk:
         if self._me is None:
             viewer = _object(_object(self._asker.graphql(VIEWER, {})).get("viewer"))
             login = _text(viewer, "login")
+            if _LOGIN.fullmatch(login) is None:
+                raise missing("who the token belongs to", "the login is none")
             self._me = Hand(login, f"{_number(viewer, 'databaseId')}+{login}@users.noreply.github.com")
         return self._me
 
