@@ -29,6 +29,7 @@ def test_an_example_is_clean(repository: Path, capsys: pytest.CaptureFixture[str
     """Somebody who copies it begins without a finding."""
     assert run(["validate", "--repo", str(repository)]) == 0
     assert "nothing to mend" in capsys.readouterr().out
+    assert run(["fmt", "--check", "--repo", str(repository)]) == 0
 
 
 @pytest.mark.parametrize("repository", EXAMPLES, indirect=True)
