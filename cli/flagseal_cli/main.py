@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import os
@@ -137,4 +138,6 @@ def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         # A sign that the terminal's encoding lacks must not take the rest of the answer with it.
         sys.stdout.reconfigure(errors="replace")
-    sys.exit(run(sys.argv[1:]))
+    result = run(sys.argv[1:])
+    gc.freeze()  # Whoever ends need not look for cycles first: with ten thousand flags, a tenth of the time.
+    sys.exit(result)

@@ -51,7 +51,6 @@ def without_gc() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.freeze()  # Nor when the process ends: that would be a tenth of its time.
         gc.enable()
 
 
