@@ -111,8 +111,8 @@ def test_by_a_bot(world: World) -> None:
 
 def test_by_a_workflow_of_ones_own(tmp_path: Path) -> None:
     """Bob pushes a workflow to a branch; it commits and asks as github-actions[bot], which somebody has listed."""
-    people = forge_policies()[0].spec["people"]  # type: ignore[index]
-    listed = {**people, "actions": {"name": "Actions", "github": {"login": "github-actions[bot]", "id": ME.id}}}
+    spec: Any = forge_policies()[0].spec
+    listed = {**spec["people"], "actions": {"name": "Actions", "github": {"login": "github-actions[bot]", "id": ME.id}}}
     with company(tmp_path, organisation_with={"people": listed}) as world:
         world.branch("change")
         world.commit(WIDER, by="actions", email=ME.email)
