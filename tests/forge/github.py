@@ -154,6 +154,7 @@ class Repository:
     comments: list[Comment] = field(default_factory=list)
     started: list[tuple[str, str]] = field(default_factory=list)
     labels: set[str] = field(default_factory=set)
+    ranges: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     auto_merge: bool = False
     token_writes: bool = False
     actions_approve: bool = False
@@ -386,7 +387,9 @@ class Repository:
         head = self.head_of(pull)
         if pull.fork is not None and not pull.merged_head:
             return where.git("rev-list", "--reverse", f"{base}..{head}").split()
-        return self.git("rev-list", "--reverse", "--topo-order", f"{base}..{head}").split()
+        if (base, head) not in self.ranges:  # Between two commits lie the same for ever.
+            self.ranges[base, head] = self.git("rev-list", "--reverse", "--topo-order", f"{base}..{head}").split()
+        return self.ranges[base, head]
 
 
 @dataclass

@@ -37,7 +37,7 @@ def _open(asked: Question) -> Answer:
         return unprocessable("head is not a branch", "invalid")
     if any(pull.head == body["head"] and not pull.closed and pull.fork is None for pull in found.pulls.values()):
         return unprocessable(f"A pull request already exists for {found.owner.login}:{body['head']}.")
-    if not found.git("rev-list", "-1", f"{body['base']}..{body['head']}"):
+    if not found.commits(Pull(0, asked.github.me, "", asked.github.now, body["head"], body["base"])):
         return unprocessable(f"No commits between {body['base']} and {body['head']}")
     made = found.open(asked.github.me, body["head"], base=body["base"], title=body["title"])
     made.body = body.get("body") or ""
