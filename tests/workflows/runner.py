@@ -167,6 +167,7 @@ class Runner:
             "GITHUB_EVENT_NAME": self.event_name,
             "GITHUB_EVENT_PATH": str(temp / "event.json"),
             "GITHUB_REF": self.ref,
+            "GITHUB_REF_NAME": self.ref.split("/", 2)[2],
             "GITHUB_REPOSITORY": self.repository.full_name,
             "RUNNER_TEMP": str(temp),
             **variables,

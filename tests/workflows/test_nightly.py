@@ -45,7 +45,9 @@ class Nightly:
     def run(self, workflow: str, job: str, **variables: str) -> Ran | None:
         """Run a job on schedule, as the branch has it."""
         text = self.repo.git("show", f"{MAIN}:.github/workflows/{workflow}.yaml")
-        ran = Runner(self, self.repo, "schedule", {}, MAIN, self.path, variables=variables).job(text, job)
+        ran = Runner(
+            self, self.repo, "schedule", {}, MAIN, self.path, {"FLAGSEAL_BOT_APP_KEY": "a key"}, variables
+        ).job(text, job)
         return None if ran is None else ran[-1]
 
 
@@ -89,3 +91,12 @@ def test_break_glass_is_brought_to_a_review_each_night(nightly: Nightly) -> None
         assert night.status == 1, night.output
         assert "INC-7" in night.output
         assert sorted(bool(pull.head) for pull in nightly.repo.pulls.values()) == [False, True]
+
+
+def test_flags_at_their_end_are_looked_for_each_night(nightly: Nightly) -> None:
+    """By the job's token, or by an App of its own where there is one; nothing is at its end, and nothing is written."""
+    for variables in ({}, {"FLAGSEAL_BOT_APP_ID": "7"}):
+        night = nightly.run("retire", "retire", **variables)
+        assert night is not None
+        assert night.status == 0, night.output
+    assert not [pull for pull in nightly.repo.pulls.values() if pull.head]
