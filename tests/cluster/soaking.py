@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 SETTLE_SECONDS = 240.0
 LOOK_SECONDS = 0.1
+FEWEST_ACTIONS = 5
+"""A busy machine may need all the time for the start."""
 
 
 class Disagreement(AssertionError):
@@ -91,7 +93,7 @@ class Soak:
         """Soak.
 
         Args:
-            seconds: How long; what was begun then is looked at to its end.
+            seconds: How long; what was begun then is looked at to its end, and a few actions are taken in any case.
 
         Raises:
             Disagreement: Something is published that must not be, or is not that must be.
@@ -105,7 +107,7 @@ class Soak:
                 {(it.namespace or "", it.name): it.digest for it in FIRST_FLAGS if it.name in FLAGS}
             )
             self._do(self.start)
-            while time.monotonic() < self._begun + seconds:
+            while time.monotonic() < self._begun + seconds or done.total() < FEWEST_ACTIONS:
                 kinds = self._kinds()
                 (chosen,) = self.random.choices(list(kinds), list(kinds.values()))
                 done[self._do(chosen)] += 1
