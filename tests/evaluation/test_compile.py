@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from flagseal.evaluation import FlagSet
-from flagseal.evaluation.compile import compile_environment, compile_flag, compile_namespace
+from flagseal.evaluation.compile import (
+    _VERSIONS_KEPT,
+    _memory,
+    compile_environment,
+    compile_flag,
+    compile_namespace,
+)
 from flagseal.evaluation.emit import emit
 from flagseal.evaluation.resolve import Catalogue, resolve_flag
 from flagseal.evaluation.resolved import ResolvedRule, Window
@@ -282,3 +288,13 @@ def test_a_prerequisite_without_a_bucket_serves_its_default() -> None:
     flags = FlagSet.load(compile_namespace(index, NAMESPACE, ENVIRONMENT, bucketing="v2", approvals={}))
     for org, served in (("acme", "OFF"), ("", "ON"), ("\ud800", "ON")):
         assert flags.evaluate("main", {"org": org}).value == served
+
+
+def test_versions_of_a_flag_that_are_long_gone_are_forgotten() -> None:
+    """A process that builds for years remembers what is, not what was."""
+    place, subject = (f"{NAMESPACE}/main", ENVIRONMENT), f"FlagDefinition/{NAMESPACE}/main"
+    index = index_of({"default": "on"})
+    for number in range(100):
+        served = compile_namespace(index, NAMESPACE, ENVIRONMENT, bucketing="v2", approvals={subject: f"{number:064x}"})
+    assert served == compile_namespace(index, NAMESPACE, ENVIRONMENT, bucketing="v2", approvals={subject: f"{99:064x}"})
+    assert len(_memory._parts[place]) == _VERSIONS_KEPT

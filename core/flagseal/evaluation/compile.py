@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from flagseal.model.flag import FlagDefinition
 
 _BYTES_KEPT: Final = 128 * 1024 * 1024
+_VERSIONS_KEPT: Final = 8
+"""Of one flag in one environment: as it is, as it is held, and as others in the same process have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +170,8 @@ def _document(flags: bytes, metadata: Mapping[str, Json]) -> bytes:
 
 def _part(definition: FlagDefinition, environment: str, hold: Held, incident: str | None) -> bytes:
     """Write one flag with its key, from memory where all it is made from is as it was."""
-    key = (definition.reference, environment, incident, *hold.mark(definition.reference))
-    part = _memory.get(key)
+    place, key = (definition.reference, environment), (incident, *hold.mark(definition.reference))
+    part = _memory.get(place, key)
     if part is None:
         meant = definition if incident is None else switched_off(definition, environment)
         resolved = resolve_flag(meant, environment, hold.catalogue)
@@ -177,7 +179,7 @@ def _part(definition: FlagDefinition, environment: str, hold: Held, incident: st
             resolved = at_instant(resolved, hold.instant, grants_end=True)
         flag = compile_flag(resolved, meant, hold.approval, incident, hold.incident or None)
         part = canonical_json(definition.key) + b":" + canonical_json(flag)
-        _memory.keep(key, part)
+        _memory.keep(place, key, part)
     return part
 
 
@@ -188,22 +190,29 @@ def switched_off(definition: FlagDefinition, environment: str) -> FlagDefinition
 
 
 class _Memory:
-    """Keep compiled flags by all they are made from; beyond :data:`_BYTES_KEPT` begin anew."""
+    """Keep compiled flags by all they are made from: some versions of each, and no more than :data:`_BYTES_KEPT`.
+
+    Several threads may build at once; what one of them loses of another's is made again.
+    """
 
     def __init__(self) -> None:
-        self._parts: dict[object, bytes] = {}
+        self._parts: dict[tuple[str, str], tuple[tuple[object, bytes], ...]] = {}
         self._size = 0
 
-    def get(self, key: object) -> bytes | None:
-        """Give what is kept."""
-        return self._parts.get(key)
+    def get(self, place: tuple[str, str], key: object) -> bytes | None:
+        """Give what is kept of a flag in an environment."""
+        for known, part in self._parts.get(place, ()):
+            if known == key:
+                return part
+        return None
 
-    def keep(self, key: object, part: bytes) -> None:
-        """Keep a part."""
-        self._size += len(part)
+    def keep(self, place: tuple[str, str], key: object, part: bytes) -> None:
+        """Keep a part; the oldest of the flag there goes."""
+        known = self._parts.get(place, ())
+        self._size += len(part) - sum(len(gone) for _, gone in known[: 1 - _VERSIONS_KEPT])
         if self._size > _BYTES_KEPT:
-            self._parts, self._size = {}, len(part)
-        self._parts[key] = part
+            self._parts, self._size, known = {}, len(part), ()
+        self._parts[place] = (*known[1 - _VERSIONS_KEPT :], (key, part))
 
 
 _memory: Final = _Memory()
