@@ -102,7 +102,7 @@ def test_base_says_what_the_change_touches(root: Path) -> None:
 
 
 def test_what_only_ends_a_flag_need_not_wait_for_a_later_expiry(root: Path) -> None:
-    """A step of life, or off for everybody; and nothing else beside it. What is retired is past its end anyway."""
+    """A step of life, or off for everybody; and nothing else beside it."""
     gone = f'expires: "{YESTERDAY}"'
     write(root, flag(text=gone))
     lifecycle = root / "policies/lifecycle.yaml"
@@ -117,8 +117,23 @@ def test_what_only_ends_a_flag_need_not_wait_for_a_later_expiry(root: Path) -> N
         assert found(root, "--base", "HEAD") == [("FS206", "warning", CHECKOUT)]
     (root / CHECKOUT).write_text(step.replace("safeVariant: disabled", "safeVariant: enabled"))
     assert ("FS206", "error", CHECKOUT) in found(root, "--base", "HEAD")
+    retired = text.replace("lifecycle: canary", "lifecycle: retired")
+    (root / CHECKOUT).write_text(retired)
+    assert found(root, "--base", "HEAD") == [("FS206", "warning", CHECKOUT)]
+    (root / CHECKOUT).write_text(retired.replace("production: {default: disabled", "production: {default: enabled"))
+    assert ("FS206", "error", CHECKOUT) in found(root, "--base", "HEAD"), "retired in name, and widened"
+
+
+def test_an_expired_flag_does_not_come_back_from_retirement(root: Path) -> None:
+    """That step of life is none toward its end, even where the policy has it."""
+    write(root, flag(text=f'expires: "{YESTERDAY}"'))
+    lifecycle = root / "policies/lifecycle.yaml"
+    lifecycle.write_text(lifecycle.read_text().replace("draft: [review]", "draft: [review], retired: [canary]"))
+    text = (root / CHECKOUT).read_text()
     (root / CHECKOUT).write_text(text.replace("lifecycle: canary", "lifecycle: retired"))
-    assert found(root, "--base", "HEAD") == []
+    commit(root)
+    (root / CHECKOUT).write_text(text)
+    assert found(root, "--base", "HEAD") == [("FS206", "error", CHECKOUT)]
 
 
 def test_what_the_base_did_since_is_not_the_changes_doing(root: Path) -> None:

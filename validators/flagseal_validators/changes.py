@@ -79,13 +79,19 @@ def _still_to_end(document: Document, before: Document | None = None) -> Json:
     spec = dict(document.spec) if document.kind == "FlagDefinition" and isinstance(document.spec, dict) else None
     if spec is None:
         return {"subject": str(document.subject), "spec": document.spec}
-    spec.pop("lifecycle", None)
+    # Who takes a flag out of retirement does not end it.
+    if before is None or not _is_retired(before) or _is_retired(document):
+        spec.pop("lifecycle", None)
     environments = spec.get("environments")
     if before is not None and isinstance(environments, dict):
         spec["environments"] = {
             name: _as_it_was(section, _section(before, name)) for name, section in environments.items()
         }
     return {"subject": str(document.subject), "spec": spec}
+
+
+def _is_retired(document: Document) -> bool:
+    return isinstance(document.spec, dict) and document.spec.get("lifecycle") == "retired"
 
 
 def _as_it_was(section: Json, before: Json) -> Json:

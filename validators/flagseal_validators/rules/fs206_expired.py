@@ -15,12 +15,11 @@ if TYPE_CHECKING:
 
 def _check(declared: Declared) -> Iterator[Complaint]:
     for document, flag in declared.flags:
-        if flag.expires is None or flag.lifecycle == "retired":
-            continue  # What is retired has met its end, and waits to be deleted.
-        if parse_day(flag.expires) < declared.today:
+        if flag.expires is not None and parse_day(flag.expires) < declared.today:
             days = (declared.today - parse_day(flag.expires)).days
             message = f"the flag expired {days} day{'s' * (days > 1)} ago, on {flag.expires}"
-            yield Complaint(document, "$.spec.expires", message, by_time=True)
+            remedy = "It is retired: delete it, once no code asks for it." if flag.lifecycle == "retired" else ""
+            yield Complaint(document, "$.spec.expires", message, remedy, by_time=True)
 
 
 RULE = Rule(
