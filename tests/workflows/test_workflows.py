@@ -65,6 +65,39 @@ def test_with_a_key_in_a_kms_the_attestor_says_who_it_is_and_has_no_key(tmp_path
     assert text.replace("      id-token: write # who it is, for the KMS\n", "").startswith(common)
 
 
+@pytest.mark.parametrize(
+    ("key", "names"),
+    [
+        ("awskms:alias/attestor", {"AWS_DEFAULT_REGION", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"}),
+        (
+            "azurekms:attestor.vault.azure.net/keys/attestor/1",
+            {"AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE"},
+        ),
+    ],
+)
+def test_a_clouds_client_is_told_by_the_names_that_it_reads(key: str, names: set[str]) -> None:
+    """securesystemslib names no region, and botocore takes it from AWS_DEFAULT_REGION and never from AWS_REGION."""
+    files = attestor_files("acme/flags", key)
+    told = steps(parsed(files[".github/workflows/attest.yaml"]))[-1]["env"]
+    assert set(told) == names | {"FLAGSEAL_GITHUB_TOKEN", "KEY"}
+    for name in names - {"AWS_WEB_IDENTITY_TOKEN_FILE", "AZURE_FEDERATED_TOKEN_FILE"}:
+        assert told[name] == f"${{{{ vars.{name} }}}}"
+        assert f"`{name}`" in files["README.md"]
+
+
+def test_the_checks_that_the_documentation_requires_are_jobs_of_the_shipped_check() -> None:
+    """A required check goes by its job's name: one that no job has is waited for for ever."""
+    text = flag_workflows()[".github/workflows/check.yaml"]
+    jobs = {job["name"] for job in parsed(text)["jobs"].values()}
+    required = [
+        (page.name, name)
+        for page in sorted((OWN.parents[1] / "docs").rglob("*.md"))
+        for name in re.findall(r"\{name: ([^,}]+), app: 15368\}", page.read_text("utf-8"))
+    ]
+    assert "github.md" in {page for page, _ in required}
+    assert {name for _, name in required} <= jobs
+
+
 @pytest.mark.parametrize("key", ["hv:attestor", "file:key.pem", "awskms:", "awskms:a b", "awskms:$(id)", 'awskms:x"'])
 def test_a_kms_that_is_not_known_is_not_guessed(tmp_path: Path, key: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is written for it, and nothing but a key's name gets into the file."""
