@@ -81,7 +81,10 @@ class _Cloud:
 
 
 _CLOUDS: Final = {
-    "awskms": _Cloud("sts.amazonaws.com", "boto3", ("AWS_REGION", "AWS_ROLE_ARN"), "AWS_WEB_IDENTITY_TOKEN_FILE"),
+    # securesystemslib names no region, and botocore reads AWS_DEFAULT_REGION only.
+    "awskms": _Cloud(
+        "sts.amazonaws.com", "boto3", ("AWS_DEFAULT_REGION", "AWS_ROLE_ARN"), "AWS_WEB_IDENTITY_TOKEN_FILE"
+    ),
     "azurekms": _Cloud(
         "api://AzureADTokenExchange",
         "azure-identity, azure-keyvault-keys",

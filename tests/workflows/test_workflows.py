@@ -76,7 +76,7 @@ def test_with_a_key_in_a_kms_the_attestor_says_who_it_is_and_has_no_key(tmp_path
     ],
 )
 def test_a_clouds_client_is_told_by_the_names_that_it_reads(key: str, names: set[str]) -> None:
-    """securesystemslib names no region, and botocore takes it from AWS_DEFAULT_REGION and never from AWS_REGION."""
+    """The library names no region, and botocore takes it from AWS_DEFAULT_REGION and never from AWS_REGION."""
     files = attestor_files("acme/flags", key)
     told = steps(parsed(files[".github/workflows/attest.yaml"]))[-1]["env"]
     assert set(told) == names | {"FLAGSEAL_GITHUB_TOKEN", "KEY"}
