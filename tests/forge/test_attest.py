@@ -433,6 +433,21 @@ def test_8_the_gate_refuses_what_landed(world: World) -> None:
     assert "FS201" in world.failed()["gate"]
 
 
+@pytest.mark.parametrize(
+    ("codeowners", "rule"),
+    [
+        (CODEOWNERS + "!flags/ @acme/security\n", "FS611"),
+        ("/.github/ @acme/security\n", "FS612"),
+        (None, "FS612"),
+        (CODEOWNERS + "/flags/new/ @acme/team-nobody\n", "FS613"),
+    ],
+)
+def test_8_the_gate_sees_the_codeowners_that_landed(world: World, codeowners: str | None, rule: str) -> None:
+    """Unreadable, with gaps, gone, or naming nobody: what the next requests would be held against."""
+    world.landed(OTHER, files={".github/CODEOWNERS": codeowners})
+    assert rule in world.failed()["gate"]
+
+
 # 10. Ticket, window, step
 
 

@@ -79,6 +79,14 @@ def test_a_bad_flag_is_shown_at_its_line_and_said_once_and_then_no_more(world: W
     assert commented(world, pull) == [now]
 
 
+def test_a_request_that_breaks_codeowners_is_told_so(world: World) -> None:
+    """The comment sees the file as it would land."""
+    pull = world.propose(OTHER, files={".github/CODEOWNERS": "* @acme/team-nobody\n"})
+    [said] = commented(world, pull)
+    assert "the gate finds 1 error" in said
+    assert "FS613" in said
+
+
 def test_the_findings_go_to_code_scanning_where_it_is_to_be_had(world: World) -> None:
     """By a job of its own that has the right; a private repository has to say that it pays for it."""
     pull = world.propose(files={FILE: BAD})

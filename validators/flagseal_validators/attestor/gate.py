@@ -7,9 +7,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from flagseal.codeowners import LARGEST, PLACES
 from flagseal.model.errors import RepositoryError
 from flagseal.model.limits import LARGEST_FILE
 from flagseal.policy.decision import Check
+from flagseal.repository.changes import file_at
 from flagseal.repository.layout import FOLDERS
 from flagseal_validators.gate import validate_paths
 from flagseal_validators.touched import Base
@@ -64,6 +66,7 @@ def findings_at(
     with tempfile.TemporaryDirectory(prefix="flagseal-gate-") as folder:
         root = Path(folder)
         _write(repository, commit, root)
+        _write_owners(repository, commit, root)
         compared = Base(root, repository, base, repository.blobs(base))
         return validate_paths(root, (), today=today, base=compared).findings
 
@@ -89,3 +92,13 @@ def _write(repository: FlagRepository, commit: str, root: Path) -> None:
             target.symlink_to(os.fsdecode(blobs[blob]) or ".")
         else:
             target.write_bytes(blobs[blob])
+
+
+def _write_owners(repository: FlagRepository, commit: str, root: Path) -> None:
+    """Put CODEOWNERS where the gate looks for it, as the attestor reads it; where there is none, it is missed."""
+    (root / ".github").mkdir()
+    for place in PLACES:
+        data = file_at(repository.git, commit, place, largest=LARGEST)
+        if data is not None:
+            (root / place).parent.mkdir(exist_ok=True)
+            (root / place).write_bytes(data)
