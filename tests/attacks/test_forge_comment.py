@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flagseal_cli.workflows import flag_workflows
-from tests.forge.github import Comment
+from tests.forge.github import ME, Comment
 from tests.forge.world import company
 from tests.history.company import flag
 from tests.workflows.runner import Ran, after_run
@@ -47,6 +47,24 @@ def test_by_writing_it_themselves(world: World) -> None:
     assert theirs.body == LIE
     [ours] = [comment for comment in world.repo.comments if comment is not theirs]
     assert ours.user != world.user("bob")
+    assert "payments/other" in ours.body
+
+
+def test_by_a_workflow_of_ones_own(world: World) -> None:
+    """A collaborator's workflow rewrites what github-actions[bot] wrote. What the App writes, it cannot."""
+    pull = world.propose(flag("other"))
+    assert spoken(after_run(world, pull, world.path)).status == 0
+    [theirs] = world.repo.comments
+    assert theirs.user == ME
+    theirs.body = LIE
+    runner = after_run(world, pull, world.path)
+    runner.variables["FLAGSEAL_BOT_APP_ID"] = "7"
+    runner.secrets["FLAGSEAL_BOT_APP_KEY"] = "a key"
+    runner.app = world.github.user("acme-flags[bot]", 900, kind="Bot")
+    assert spoken(runner).status == 0
+    assert theirs.body == LIE
+    [ours] = [comment for comment in world.repo.comments if comment is not theirs]
+    assert ours.user == runner.app
     assert "payments/other" in ours.body
 
 

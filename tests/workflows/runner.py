@@ -23,7 +23,7 @@ from tests.forge.github import clean_environment
 from tests.forge.server import TOKEN
 
 if TYPE_CHECKING:
-    from tests.forge.github import GitHub, Pull, Repository
+    from tests.forge.github import GitHub, Pull, Repository, User
     from tests.forge.server import Server
 
 Context = dict[str, Any]
@@ -71,6 +71,7 @@ class Runner:
         variables: Of the repository.
         artifacts: What was uploaded, by name; what is downloaded.
         uploaded: SARIF files given to code scanning.
+        app: Whose the token of an App is; None leaves the double's one token to whom it belongs.
     """
 
     world: Hosted
@@ -83,6 +84,7 @@ class Runner:
     variables: dict[str, str] = field(default_factory=dict)
     artifacts: dict[str, bytes] = field(default_factory=dict)
     uploaded: list[bytes] = field(default_factory=list)
+    app: User | None = None
 
     def job(self, workflow: str, name: str) -> list[Ran] | None:
         """Run one job of a workflow's text; None where its condition says no.
@@ -137,6 +139,7 @@ class Runner:
                 self.uploaded.append((work / given["sarif_file"]).read_bytes())
             case "actions/create-github-app-token":
                 assert given["private-key"]
+                self.world.github.me = self.app or self.world.github.me
                 context["steps"][step] = {"outputs": {"token": TOKEN}}
             case _:
                 raise AssertionError(action)

@@ -161,10 +161,15 @@ def test_what_may_write_to_a_request_is_told_nothing_by_it() -> None:
     text = flag_workflows()[".github/workflows/comment.yaml"]
     workflow = parsed(text)
     assert "download-artifact" not in text
-    assert "secrets." not in text
+    assert re.findall(r"secrets\.(\w+)", text) == ["FLAGSEAL_BOT_APP_KEY"]
+    assert workflow["jobs"]["plan"]["environment"] == "comment"
     checkout = next(step for step in steps(workflow) if step.get("uses", "").startswith("actions/checkout@"))
     assert set(checkout["with"]) == {"fetch-depth", "persist-credentials"}
-    assert [step["env"] for step in steps(workflow) if "env" in step] == [{"GITHUB_TOKEN": "${{ github.token }}"}]
+    told = {"GITHUB_TOKEN": "${{ steps.token.outputs.token || github.token }}"}
+    assert [step["env"] for step in steps(workflow) if "env" in step] == [told]
+    [app] = [step for step in steps(workflow) if step.get("id") == "token"]
+    rights = {name: right for name, right in app["with"].items() if name.startswith("permission-")}
+    assert rights == {"permission-contents": "read", "permission-pull-requests": "write"}
 
 
 def test_the_attestors_keys_are_in_its_own_repository() -> None:
