@@ -12,7 +12,7 @@ import click
 import yaml
 
 from flagseal.approval.signing import ssh_sign
-from flagseal.emergency import EMERGENCY_NAMESPACE, Offer, parse_claim, payload_of, take, verify
+from flagseal.emergency import EMERGENCY_NAMESPACE, Offer, parse_claim, payload_of, require_readable, take, verify
 from flagseal.model.document import API_VERSION
 from flagseal.model.errors import UsageError
 from flagseal_cli.console import note
@@ -96,6 +96,7 @@ class Emergency:
         ends = {"until": _written(now + self.length)} if self.ends is None else {"ends": self.ends}
         whole = spec | {"environment": trust.environment, "incident": self.incident, "reason": self.reason} | ends
         claim = parse_claim(kind, namespace, f"{name[:48].rstrip('-')}-{secrets.token_hex(4)}", whole)
+        require_readable(claim)
         unsigned = payload_of(claim, trust.repository_id, at=now, nonce=secrets.token_hex(16))
         proof = unsigned.with_signature(ssh_sign(unsigned.pae, EMERGENCY_NAMESPACE, place.key))
         organisation = published.head.policies.organisation

@@ -64,6 +64,10 @@ def test_who_may_not_is_told_before_anything_is_written(up: Up) -> None:
     refused = override(up, "--for", "3d", "--output", "up")
     assert refused.code == 2
     assert "24 hours" in refused.err
+    refused = override(up, "--output", "up", "--incident", "INC\u200b-7")
+    assert refused.code == 2
+    assert "ClaimUnreadable" in refused.err
+    assert "U+200B" in refused.err
     refused = override(up, "--output", "up", flag="payments/nothing")
     assert refused.code == 2
     assert not list((up.data / "emergencies").glob("*"))

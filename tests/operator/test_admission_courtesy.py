@@ -149,7 +149,7 @@ def test_a_repository_is_checked_by_its_schema(company: World) -> None:
 
 def test_an_emergency_that_passed_the_other_webhook_by_is_looked_at(company: World) -> None:
     """Labelled and not signed, labelled with a receipt, signed by somebody without the role; and changed later."""
-    good, bobs = signed(override()), signed(override(), "bob")
+    good, bobs, odd = signed(override()), signed(override(), "bob"), signed(override(incident="INC\n7"))
     receipt = receipted(override())
     for body, code in (
         (resource(good.claim, good.proof, labels=LABEL), None),
@@ -159,6 +159,7 @@ def test_an_emergency_that_passed_the_other_webhook_by_is_looked_at(company: Wor
         (resource(bobs.claim, bobs.proof, labels=LABEL), "RoleMissing"),
         (resource(good.claim, "junk", labels=LABEL), "ProofMalformed"),
         (resource(good.claim) | {"spec": {}}, "ClaimMalformed"),
+        (resource(odd.claim, odd.proof, labels=LABEL), "ClaimUnreadable"),
         (resource(override(environment="staging"), labels=LABEL), None),
     ):
         assert refusal(asks(company, asked(body))) == code

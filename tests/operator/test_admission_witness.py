@@ -149,11 +149,13 @@ def test_groups_alone_get_no_receipt(company: World) -> None:
         (resource(override()) | {"spec": None}, "ClaimMalformed"),
         (resource(override()) | {"spec": {"flag": "x" * 100_000}}, "ClaimMalformed"),
         (resource(override()) | {"spec": json.loads(override().spec) | {"percent": 50}}, "ClaimMalformed"),
+        (resource(override(incident="INC\u200b-7")), "ClaimUnreadable"),
+        (resource(override(reason="Fails.\x1b[8m")), "ClaimUnreadable"),
         (resource(override("nothing")), "UnknownFlag"),
         (resource(override(until=MONDAY - timedelta(seconds=1))), "Expired"),
         (resource(override(until=MONDAY + timedelta(days=2))), "TooLong"),
     ],
-    ids=["empty", "null", "huge", "unknown", "flag", "expired", "long"],
+    ids=["empty", "null", "huge", "unknown", "unseen", "control", "flag", "expired", "long"],
 )
 def test_what_could_not_take_effect_is_refused_early(company: World, body: dict[str, Any], code: str) -> None:
     """With a remedy."""

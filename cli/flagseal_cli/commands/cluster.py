@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flagseal.model.characters import visible
 from flagseal.model.errors import SnapshotError, UsageError
 from flagseal.repository import FlagRepository
 from flagseal.snapshot.ceremony import trusted
@@ -215,6 +216,6 @@ def _lines(body: dict[str, Any], *, whole: bool) -> Iterator[str]:
     yield "  ".join(words)
     if whole:
         for it in status.get("conditions") or ():
-            yield f"  {it['type']}={it['status']} {it['reason']}: {it['message']}"
+            yield f"  {it['type']}={it['status']} {it['reason']}: {visible(it['message'])}"
     elif ready["status"] != "True" or body["kind"] in ("FlagRepository", *KINDS):
-        yield f"  {ready['message']}"
+        yield f"  {visible(ready['message'])}"

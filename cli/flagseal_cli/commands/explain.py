@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from flagseal.history import review_words, reviewed
+from flagseal.model.characters import visible
 from flagseal.model.errors import FlagsealError, UsageError
 from flagseal.repository import FlagRepository
 from flagseal_cli.console import print_json
@@ -95,7 +96,7 @@ def _lines(told: Explanation, published: PublishedState, git: FlagRepository | N
     for name, standing in emergencies:
         claim = standing.claim
         words = review_words(reviewed(published.head, standing))
-        yield f"← {name:12}{claim.incident}: {claim.deed} by {standing.person}, {claim.reason}"
+        yield visible(f"← {name:12}{claim.incident}: {claim.deed} by {standing.person}, {claim.reason}")
         yield f"{_MARGIN}proven; from {standing.since:{INSTANT}} until {standing.until:{INSTANT}}, {words}"
     timestamp = published.chain.timestamp
     freshness = f"{'was fresh' if published.stale else 'fresh'} until {timestamp.expires:{INSTANT}}"

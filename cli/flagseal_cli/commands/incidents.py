@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from flagseal.model.characters import visible
 from flagseal.model.errors import SnapshotError, UsageError
 from flagseal.repository import FlagRepository
 from flagseal_cli.console import note, print_json
@@ -80,7 +81,7 @@ def list_command(
         print_json([_json(it, published) for it in shown])
     else:
         for incident in shown:
-            click.echo("\n".join(_lines(incident)))
+            click.echo("\n".join(map(visible, _lines(incident))))
         if not shown:
             click.echo(f"{published.trust.environment}: nothing is left to review")
     return 1 if any(it.open for it in found) else 0
@@ -160,7 +161,7 @@ def open_command(  # noqa: PLR0913 (each is an option)
         print_json([_opened_json(it) for it in opened])
     else:
         for it in opened:
-            click.echo(f"{it.environment}: {it.incident}")
+            click.echo(visible(f"{it.environment}: {it.incident}"))
             click.echo(f"  issue {it.issue}  {it.issue_url}".rstrip())
             click.echo(f"  pull request {it.request}  {it.request_url}".rstrip())
         if not opened:

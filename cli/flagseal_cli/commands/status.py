@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from flagseal.history import reviewed
+from flagseal.model.characters import visible
 from flagseal.repository import FlagRepository
 from flagseal_cli.console import print_json
 from flagseal_cli.options import data_option, environment_option, format_option, repo_option
@@ -49,7 +50,7 @@ def _print(published: PublishedState, tip: Standing) -> None:
     if waiting:
         click.echo("Accepted, and waiting for its time:")
         click.echo("\n".join(waiting))
-    for line in (*_emergencies(published), *_held(published)):
+    for line in (*emergency_lines(published), *_held(published)):
         click.echo(line)
     if tip.settled:
         click.echo(f"{published.trust.ref.removeprefix('refs/heads/')}: nothing waits for approval")
@@ -67,7 +68,7 @@ def _print(published: PublishedState, tip: Standing) -> None:
         click.echo(line)
 
 
-def _emergencies(published: PublishedState) -> Iterator[str]:
+def emergency_lines(published: PublishedState) -> Iterator[str]:
     """List what was overridden and is remembered: first what nobody else has looked at yet."""
     emergencies = [it for it in published.build.emergencies.standings if it.claim.ends is None]
     found = [(it, reviewed(published.head, it)) for it in emergencies]
@@ -77,8 +78,9 @@ def _emergencies(published: PublishedState) -> Iterator[str]:
             yield heading
         for it, review in some:
             state = "active until" if it.holds(published.now) else "ended"
-            yield f"  {it.claim.deed} by {it.person} for {it.claim.incident}, {state} {it.until:{INSTANT}}"
-            yield f"    {it.claim.reason}"
+            incident = visible(it.claim.incident)
+            yield f"  {it.claim.deed} by {it.person} for {incident}, {state} {it.until:{INSTANT}}"
+            yield f"    {visible(it.claim.reason)}"
             if review is not None:
                 yield f"    {review.text}"
 

@@ -3,7 +3,7 @@
 Pure: claims, proofs, keys and instants come in, values go out. Publisher and clients call the same functions.
 """
 
-from flagseal.emergency.claim import Claim, parse_claim
+from flagseal.emergency.claim import Claim, parse_claim, require_readable
 from flagseal.emergency.ledger import EMPTY, Emergencies, Frozen, Offer, Outcome, Standing, require_holding, take
 from flagseal.emergency.proof import EMERGENCY_NAMESPACE, RECEIPT_TYPE, Proof, Receipt, payload_of
 from flagseal.emergency.receipting import issue
@@ -31,6 +31,7 @@ __all__ = [
     "parse_claim",
     "payload_of",
     "require_holding",
+    "require_readable",
     "take",
     "verify",
 ]

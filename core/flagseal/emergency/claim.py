@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from flagseal.emergency.scope import Scope
 from flagseal.model.canonical import canonical_json, sha256_digest
+from flagseal.model.characters import IN_VALUE, name_of
 from flagseal.model.errors import ApprovalError
 from flagseal.model.instants import parse_instant
 from flagseal.model.schema.cluster import OVERRIDE_ACTIONS
@@ -22,6 +23,7 @@ FREEZE: Final = "FlagFreeze"
 LARGEST_SPEC: Final = 16 * 1024
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LONGEST: Final = {"incident": 128, "reason": 1024}
+_ODD: Final = {"incident": re.compile(rf"{IN_VALUE.pattern}|[\n\t]"), "reason": IN_VALUE}
 _FIELDS: Final = {
     OVERRIDE: {"flag", "environment", "action", "incident", "reason", "until", "ends"},
     FREEZE: {"namespaces", "environment", "incident", "reason", "until", "ends"},
@@ -138,6 +140,25 @@ def parse_claim(kind: str, namespace: str | None, name: str, spec: Json) -> Clai
         None if ends is None else _label(title, "ends", ends),
         namespaces,
     )
+
+
+def require_readable(claim: Claim) -> None:
+    """Refuse text that shows as something else than it is, or that no review could name, before it is proven.
+
+    Asked where claims are made and receipted. Those that are published already are read with whatever they hold: what
+    shows them spells it out.
+
+    Raises:
+        ApprovalError: ``ClaimUnreadable``.
+    """
+    for field, text in (("incident", claim.incident), ("reason", claim.reason)):
+        if (odd := _ODD[field].search(text)) is not None:
+            name = "a line break" if odd[0] == "\n" else name_of(odd[0])
+            raise ApprovalError(
+                f"{claim.title}: spec.{field} holds {name} at character {odd.start() + 1}.",
+                code="ClaimUnreadable",
+                remedy="Write it in plain text" + (", on one line." if field == "incident" else "."),
+            )
 
 
 def _namespaces(title: str, spec: dict[str, Json]) -> frozenset[str] | None:

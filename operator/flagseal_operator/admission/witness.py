@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from flagseal.emergency import RECEIPT_TYPE, Offer, Proof, foresee, issue, parse_claim, take, verify
+from flagseal.emergency import RECEIPT_TYPE, Offer, Proof, foresee, issue, parse_claim, require_readable, take, verify
 from flagseal.emergency.receipting import fitting
 from flagseal.model.canonical import canonical_json
 from flagseal.model.errors import ApprovalError
@@ -101,7 +101,8 @@ def claim_of(request: Request) -> Claim:
     """Read what is claimed.
 
     Raises:
-        ApprovalError: ``ClaimMalformed``; ``NameMissing``, where the API server is still to make a name up.
+        ApprovalError: ``ClaimMalformed``, ``ClaimUnreadable``; ``NameMissing``, where the API server is still to make
+            a name up.
     """
     kind, body = str(request.kind), request.body or {}
     if request.name is None:
@@ -110,7 +111,9 @@ def claim_of(request: Request) -> Claim:
             code="NameMissing",
             remedy="Write metadata.name in place of metadata.generateName.",
         )
-    return parse_claim(kind, request.namespace if kind in NAMESPACED else None, request.name, body.get("spec"))
+    claim = parse_claim(kind, request.namespace if kind in NAMESPACED else None, request.name, body.get("spec"))
+    require_readable(claim)
+    return claim
 
 
 def _created(request: Request, desk: Desk, known: Known | None, now: datetime, nonce: str) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final, Literal
 
+from flagseal.model.characters import IN_VALUE
 from flagseal.model.document import API_VERSION
 from flagseal.model.schema.review import CHECKLIST
 from flagseal_validators.rules.fs702_unfinished_review import OPEN
@@ -22,7 +23,7 @@ _PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyz-")
 def draft(incident: Incident, outcome: Outcome) -> str:
     """Write the file of a review of whatever of an incident is not reviewed.
 
-    Text of unknown origin stands in it as JSON strings, which YAML reads as they are meant.
+    Text of unknown origin stands in it in quotes, which YAML reads as it is meant.
 
     Args:
         incident: With something that is not reviewed.
@@ -69,4 +70,7 @@ def _text(text: str) -> str:
     plain = (
         set(text) <= _PLAIN and text[:1].isalpha() and text not in {"null", "true", "false", "yes", "no", "on", "off"}
     )
-    return text if plain else json.dumps(text, ensure_ascii=True)
+    if plain:
+        return text
+    # JSON's own escapes of what lies beyond the first plane are two halves, which YAML does not put together.
+    return IN_VALUE.sub(lambda odd: f"\\U{ord(odd[0]):08x}", json.dumps(text, ensure_ascii=False))
