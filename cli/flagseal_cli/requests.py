@@ -13,7 +13,7 @@ from flagseal_cli.planning import base_of, changes_of, judged, sound
 from flagseal_validators.attestor.gate import findings_at
 from flagseal_validators.attestor.people import accounts_of
 from flagseal_validators.plan import plan
-from flagseal_validators.plan.request import as_comment, as_conflict
+from flagseal_validators.plan.request import as_comment, as_conflict, of_commit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,11 +59,12 @@ def comment_on(git: FlagRepository, repository: Path, request: OpenRequest) -> s
     with merging(git.git, kept=True) as merge:
         landed = merge.landed(onto, request.head)
     if landed is None:
-        return as_conflict(request.base)
+        return of_commit(request.head, as_conflict(request.base))
     findings = findings_at(git, landed, today=datetime.now(UTC).date(), base=onto)
     heading = f"From {onto[:12]} to {request.head[:12]}, merged"
     guarded = [path for path in changed_paths(git.git, onto, landed) if is_guarded(path)]
-    return as_comment(findings, _plan(git, base, landed, request), heading=heading, guarded=guarded)
+    said = as_comment(findings, _plan(git, base, landed, request), heading=heading, guarded=guarded)
+    return of_commit(request.head, said)
 
 
 def _plan(git: FlagRepository, base: Base, landed: str, request: OpenRequest) -> Plan | None:

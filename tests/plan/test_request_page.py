@@ -6,7 +6,7 @@ from markdown_it import MarkdownIt
 
 from flagseal.model.finding import Finding
 from flagseal_validators.plan.page import units
-from flagseal_validators.plan.request import LIMIT, as_comment, as_conflict
+from flagseal_validators.plan.request import LIMIT, as_comment, as_conflict, of_commit
 
 HOSTILE = "</details> @acme/security #12 ![](https://evil.example/x.png) <script> | cell\n# Approved by security"
 
@@ -57,6 +57,15 @@ def test_what_a_change_contains_does_nothing_in_the_comment() -> None:
     for tag in ("<img", "<a ", "<script", "</details"):
         assert tag not in said
     assert said.count("<tr>") == 2
+
+
+def test_the_first_line_names_the_commit_that_it_speaks_of() -> None:
+    """A later push may keep the comment from being made anew; who reads it can see that."""
+    said = of_commit("0a1b2c3d4e5f" + "0" * 28, as_conflict("main"))
+    first, _, rest = said.partition("\n\n")
+    assert first.startswith("**Of commit `0a1b2c3d4e5f`.**")
+    assert "this comment is old" in first
+    assert rest == as_conflict("main")
 
 
 def test_a_branch_is_named_as_code() -> None:

@@ -68,7 +68,7 @@ def test_a_bad_flag_is_shown_at_its_line_and_said_once_and_then_no_more(world: W
     assert gate.status == 1
     assert f"::error file={FILE},line=" in gate.output
     [said] = commented(world, pull)
-    assert "the gate finds 2 errors" in said.partition("\n\n")[2].splitlines()[0]
+    assert "the gate finds 2 errors" in said.split("\n\n")[2].splitlines()[0]
     assert FILE in said
     mended(world)
     assert judged(world, pull).status == 0
@@ -76,6 +76,9 @@ def test_a_bad_flag_is_shown_at_its_line_and_said_once_and_then_no_more(world: W
     assert "error" not in now
     assert "Flagseal plan" in now
     assert "payments/other" in now
+    before, after = (text.split("\n\n")[1] for text in (said, now))
+    assert f"`{world.repo.head_of(pull)[:12]}`" in after
+    assert before != after
     assert commented(world, pull) == [now]
 
 
@@ -141,6 +144,7 @@ def test_a_conflict_is_said(world: World) -> None:
     world.landed(branch="first", files={FILE: text_of(OTHER).replace("true", "false")})
     [said] = commented(world, pull)
     assert "conflicts with `main`" in said
+    assert f"`{world.repo.head_of(pull)[:12]}`" in said.split("\n\n")[1]
 
 
 def test_a_run_that_no_request_started_says_nothing(world: World) -> None:

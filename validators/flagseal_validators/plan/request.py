@@ -46,6 +46,12 @@ def as_conflict(branch: str) -> str:
     return f"## Flagseal: nothing to plan\n\nIt conflicts with {code(branch)}. {remedy}\n"
 
 
+def of_commit(commit: str, text: str) -> str:
+    """Put before a comment which commit it speaks of: what would make it anew can be kept from running."""
+    old = "If the request's last commit is another one, this comment is old"
+    return f"**Of commit {code(commit[:12])}.** {old}: do not go by it.\n\n{text}"
+
+
 def _guarded(paths: Sequence[str]) -> str:
     if not paths:
         return ""
