@@ -20,6 +20,7 @@ from flagseal_validators.incidents import Opened, Opener
 from flagseal_validators.incidents.branching import Drafts
 from flagseal_validators.incidents.permanence import switched_off
 from flagseal_validators.incidents.telling import LABEL, PERMANENT
+from tests.approval.keyring import SshKey
 from tests.forge.github import ME
 from tests.forge.server import TOKEN
 from tests.forge.world import company as on_github
@@ -140,6 +141,32 @@ def test_what_people_wrote_on_the_branch_is_left_to_them(made: World, hub: Hub) 
     (done,) = opened(made, hub)
     assert (done.issue, done.request) == ("updated", "left")
     assert (hub.repo.tip(name), hub.repo.pulls[2].body) == (tip, "Mine.")
+
+
+@pytest.mark.parametrize(
+    ("options", "address"),
+    [(("-S",), ME.email), (("--reset-author",), "bob@example.com"), (("--reset-author", "-S"), "bob@example.com")],
+    ids=["signed", "theirs", "both"],
+)
+def test_who_makes_the_draft_commit_theirs_keeps_it(
+    made: World, hub: Hub, options: tuple[str, ...], address: str
+) -> None:
+    """With our message and our files still: no unsigned commit of ours comes on top."""
+    rolled_back(made)
+    opened(made, hub)
+    name = branch(hub)
+    hub.branch("mine", f"origin/{name}")
+    key = SshKey.of("bob").write(hub.path / "bob")
+    named = {f"GIT_{role}_NAME": "Bob" for role in ("AUTHOR", "COMMITTER")}
+    named |= {f"GIT_{role}_EMAIL": "bob@example.com" for role in ("AUTHOR", "COMMITTER")}
+    how = ("-c", "gpg.format=ssh", "-c", f"user.signingkey={key}")
+    run(hub.clone, *how, "commit", "--quiet", "--amend", "--no-edit", *options, **named)
+    hub.push(name, force=True)
+    tip = hub.repo.tip(name)
+    assert hub.repo.git("log", "-1", "--format=%ae", name) == address
+    rolled_back(made, "pay-later", name="stop-that")
+    (done,) = opened(made, hub)
+    assert (done.issue, done.request, hub.repo.tip(name)) == ("updated", "left", tip)
 
 
 def test_a_request_that_was_closed_is_not_opened_again(made: World, hub: Hub) -> None:

@@ -1,11 +1,13 @@
 """The branch that a review is drafted on: made of git's objects, beside everybody's working tree, index and HEAD.
 
-A branch is written to as long as its last commit is one of ours that nobody amended: the commit says what its tree is.
-Once a person has committed to it, it is theirs, and is left alone.
+A branch is written to as long as its last commit is one of ours that nobody amended: the commit says what its tree is,
+the account that writes is its author, and nobody signed it. Once a person has committed to it, or made the last commit
+theirs, it is theirs, and is left alone.
 """
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -27,6 +29,8 @@ _COPIES: Final = "refs/flagseal/incident/"
 _BASE: Final = f"{_COPIES}base"
 _HEADS: Final = f"{_COPIES}heads/"
 _TREE: Final = "Drafted-Tree"
+_AUTHOR: Final = re.compile(rb"^author .*<([^<>\n]*)> \d+ [+-]\d{4}$", re.MULTILINE)
+_SIGNED: Final = re.compile(rb"^gpgsig", re.MULTILINE)
 
 
 class Drafts:
@@ -81,7 +85,7 @@ class Drafts:
         """
         git = self._git.git
         tip = self._tips.get(branch)
-        if tip is not None and not self._is_ours(tip):
+        if tip is not None and not self._is_ours(tip, hand):
             return "theirs"
         start = tip or self._commit
         # On what the branch began with: what changed on the base since is no part of the review.
@@ -102,7 +106,15 @@ class Drafts:
         self._tips[branch] = commit
         return "pushed"
 
-    def _is_ours(self, tip: str) -> bool:
+    def _is_ours(self, tip: str, hand: Hand) -> bool:
+        """Tell whether nobody else had the last commit in hand; we sign none, so a signature is a person's.
+
+        An address proves nothing, and nothing rests on it: whoever writes ours has their branch written over.
+        """
+        head = self._git.git.run("cat-file", "commit", tip)[1].partition(b"\n\n")[0]
+        author = _AUTHOR.search(head)
+        if _SIGNED.search(head) is not None or author is None or author[1] != hand.email.encode():
+            return False
         return self._git.commit(tip).trailer(_TREE) == self._git.git.text("rev-parse", f"{tip}^{{tree}}")
 
     def _tree(self, start: str, files: Mapping[str, bytes]) -> str:
