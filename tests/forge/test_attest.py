@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from flagseal.model.errors import ApprovalError, FlagsealError, ForgeError
+from flagseal.model.limits import LARGEST_FILE
 from flagseal_validators.attestor import Saved, sign
 from flagseal_validators.attestor.attesting import signed
 from flagseal_validators.forge.facts import Facts
@@ -446,6 +447,19 @@ def test_8_the_gate_sees_the_codeowners_that_landed(world: World, codeowners: st
     """Unreadable, with gaps, gone, or naming nobody: what the next requests would be held against."""
     world.landed(OTHER, files={".github/CODEOWNERS": codeowners})
     assert rule in world.failed()["gate"]
+
+
+@pytest.mark.parametrize("target", [b"a\0b", b"a" * 5000, b" " * (LARGEST_FILE + 1)])
+def test_8_a_link_is_refused_wherever_it_leads(world: World, target: bytes) -> None:
+    """No folder can hold such a link; that it is one is all that is looked at."""
+    world.branch("change")
+    world.commit(OTHER)
+    world.plant("policies/tests/link.yaml", target, mode="120000")
+    world.push("change")
+    pull = world.repo.open(world.user("bob"), "change")
+    world.approve(pull, "alice", "dora", "erin")
+    world.merge(pull)
+    assert "policies/tests/link.yaml" in world.failed()["gate"]
 
 
 # 10. Ticket, window, step

@@ -111,6 +111,32 @@ def test_a_push_is_an_error_that_says_what_to_do(world: World, capsys: pytest.Ca
     assert "Revert it on the branch" in capsys.readouterr().err
 
 
+def test_a_tree_that_no_folder_can_hold_is_refused_and_the_next_commit_is_settled(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A name of 300 bytes, and a request that takes it away again."""
+    name = f"flags/payments/{'x' * 300}.txt"
+    world.branch("change")
+    world.commit(OTHER)
+    world.plant(name, b"text")
+    world.push("change")
+    pull = world.repo.open(world.user("bob"), "change")
+    world.approve(pull, "alice", "dora")
+    world.merge(pull)
+    run(world.clone, "fetch", "--quiet", "origin")
+    run(world.clone, "reset", "--quiet", "--soft", "origin/main")
+    world.plant(name, None)
+    world.push("mend")
+    mend = world.repo.open(world.user("bob"), "mend")
+    world.approve(mend, "alice", "dora")
+    world.merge(mend)
+    assert attest(world, "--all") == 1
+    said = capsys.readouterr().err
+    assert "BadTree" in said
+    assert "Remove or rename it, by a request." in said
+    assert world.poll().commit == mend.merge_commit
+
+
 def test_a_dry_run_signs_and_writes_nothing(world: World) -> None:
     """And needs no key."""
     world.landed(OTHER)

@@ -194,6 +194,22 @@ class World:
         self.merge(pull, method=method)
         return pull
 
+    def plant(self, path: str, data: bytes | None, *, mode: str = "100644", message: str = "change") -> None:
+        """Commit one path past the working tree, which need not be able to hold it; None removes it."""
+        index = {"GIT_INDEX_FILE": str(self.path / "planted")}
+        run(self.clone, "read-tree", "HEAD", **index)
+        if data is None:
+            run(self.clone, "update-index", "--force-remove", path, **index)
+        else:
+            (self.path / "blob").write_bytes(data)
+            blob = run(self.clone, "hash-object", "-w", "--no-filters", str(self.path / "blob"))
+            run(self.clone, "update-index", "--add", "--cacheinfo", f"{mode},{blob},{path}", **index)
+        tree = run(self.clone, "write-tree", **index)
+        at = {f"GIT_{role}_DATE": self.github.now.isoformat() for role in ("AUTHOR", "COMMITTER")}
+        named = {f"GIT_{role}_EMAIL": "bob@example.com" for role in ("AUTHOR", "COMMITTER")}
+        commit = run(self.clone, "commit-tree", tree, "-p", "HEAD", "-m", message, **named, **at)
+        run(self.clone, "reset", "--quiet", "--soft", commit)
+
     # the attestor
 
     def forge(self) -> GitHubForge:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
     from flagseal.repository import FlagRepository
 
 _SHOWN: Final = 5
+_LONGEST_SHOWN: Final = 80
+_LINK: Final = "120000"
+_NOWHERE: Final = "nowhere/at/all"
+_NO_SUCH_PATH: Final = frozenset(
+    {errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.EILSEQ, errno.EINVAL}
+)
+"""What a path in the commit is to blame for, and not the disk."""
 
 
 def gate(repository: FlagRepository, commit: str, *, base: str, today: date) -> Check:
@@ -61,7 +69,7 @@ def findings_at(
         base: Object id of the commit that it is compared with: what it touches, and what was there before, is read.
 
     Raises:
-        RepositoryError: ``BadTree``: a path that no repository can have.
+        RepositoryError: ``BadTree``: a path that no folder can have.
     """
     with tempfile.TemporaryDirectory(prefix="flagseal-gate-") as folder:
         root = Path(folder)
@@ -75,23 +83,37 @@ def _write(repository: FlagRepository, commit: str, root: Path) -> None:
     listing = repository.git.run("ls-tree", "-r", "-z", "--full-tree", commit, *FOLDERS)[1]
     rows = [row.partition(b"\t") for row in listing.split(b"\0")[:-1]]
     entries = [(meta.decode("ascii").split(" "), path) for meta, _, path in rows]
+    files = sorted({blob for (mode, kind, blob), _ in entries if kind == "blob" and mode != _LINK})
     blobs = {
         name: b" " * (LARGEST_FILE + 1) if data is None else data
-        for name, _, data in repository.git.objects(
-            sorted({blob for (_, kind, blob), _ in entries if kind == "blob"}), largest=LARGEST_FILE
-        )
+        for name, _, data in repository.git.objects(files, largest=LARGEST_FILE)
     }
     for (mode, kind, blob), path in entries:
         if {b"", b".", b".."} & set(path.split(b"/")):
-            raise RepositoryError(f"{commit[:12]}: a path with dots in it.", code="BadTree")
+            raise _bad_tree(commit, path, "a path with dots in it")
         target = root / os.fsdecode(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if kind != "blob":
-            (target / ".git").mkdir(parents=True)  # A submodule, for the gate to refuse.
-        elif mode == "120000":
-            target.symlink_to(os.fsdecode(blobs[blob]) or ".")
-        else:
-            target.write_bytes(blobs[blob])
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if kind != "blob":
+                (target / ".git").mkdir(parents=True)  # A submodule, for the gate to refuse.
+            elif mode == _LINK:
+                target.symlink_to(_NOWHERE)  # That it is a link is all that is looked at.
+            else:
+                target.write_bytes(blobs[blob])
+        except OSError as error:
+            if error.errno not in _NO_SUCH_PATH:
+                raise
+            raise _bad_tree(commit, path, error.strerror or "no such path") from error
+
+
+def _bad_tree(commit: str, path: bytes, why: str) -> RepositoryError:
+    text = os.fsdecode(path)
+    name = text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    return RepositoryError(
+        f"{commit[:12]}: {name!r} cannot be written to a folder: {why}.",
+        code="BadTree",
+        remedy="Remove or rename it, by a request.",
+    )
 
 
 def _write_owners(repository: FlagRepository, commit: str, root: Path) -> None:
