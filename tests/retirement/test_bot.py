@@ -114,6 +114,27 @@ def test_what_a_person_closed_stays_closed_until_the_step_changes(tmp_path: Path
         assert found.done() == {CHECKOUT: "unchanged"}
 
 
+def test_what_the_bot_closed_itself_comes_back_when_it_is_due_again(tmp_path: Path) -> None:
+    """Only a person's closing says no: a night without sources, a reference that comes back, a date moved to and fro."""
+    reference = {"checkout": (Reference("web/a.ts:1", "call"),)}
+    with bench(tmp_path, ending("checkout", lifecycle="retired"), ending("other")) as found:
+        assert found.done() == {CHECKOUT: "opened", "payments/other": "opened"}
+        for references in (None, reference):
+            found.references = references
+            found.run()
+            assert [issue.closed for issue in found.issues] == [False]
+            assert {pull.head: pull.closed for pull in found.pulls}[BRANCH]
+            found.references = {}
+            outcome = found.run()[CHECKOUT]
+            assert (outcome.done, outcome.why) == ("opened", "")
+            assert [issue.closed for issue in found.issues] == [True]
+            assert not {pull.head: pull.closed for pull in found.pulls}[BRANCH]
+        found.world.landed(ending("other", "2027-03-01"))
+        assert found.done() == {CHECKOUT: "unchanged", "payments/other": "closed"}
+        found.world.landed(ending("other"), branch="back")
+        assert found.done() == {CHECKOUT: "unchanged", "payments/other": "opened"}
+
+
 def test_a_branch_moves_on_when_its_file_does(tmp_path: Path) -> None:
     """An edit of the flag on main is carried over; other changes of main push nothing."""
     with bench(tmp_path, ending("checkout"), flag("other")) as found:

@@ -134,6 +134,12 @@ class Thread:
         """Its mark, if it has one."""
         return Mark.find(self.body)
 
+    @property
+    def content(self) -> str:
+        """Its text without the mark."""
+        lines = self.body.splitlines()
+        return "\n".join(lines if self.mark is None else lines[1:]).strip()
+
     def says(self, writing: Writing) -> bool:
         """Tell whether title and body are as they shall be, however line ends are written."""
         return self.title == writing.headline and "\n".join(self.body.splitlines()).strip() == writing.text.strip()
@@ -225,8 +231,13 @@ class Desk(Protocol):
         """
         ...
 
-    def close(self, thread: Thread) -> None:
-        """Close a pull request or an issue, if it is open."""
+    def close(self, thread: Thread, writing: Writing | None = None) -> None:
+        """Close a pull request or an issue, if it is open; with the same write, say something else there.
+
+        Args:
+            thread: As it was seen a moment ago.
+            writing: What shall stand there from then on, labels apart; None leaves it as it is.
+        """
         ...
 
     def put_comment(self, number: int, writing: Writing) -> Literal["opened", "updated", "unchanged"]:

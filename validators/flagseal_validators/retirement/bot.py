@@ -20,6 +20,7 @@ from flagseal_validators.retirement.describing import (
     is_pull,
     mark_of,
     title,
+    withdrawn,
     writing_of,
 )
 from flagseal_validators.retirement.editing import retiring
@@ -178,7 +179,7 @@ class Bot:
                 yield Outcome(name, "left", f"its branch was not taken: {refused[name]}")
                 continue
             if task.edit is not None and name in issues:
-                self._desk.close(issues[name])
+                self._desk.close(issues[name], withdrawn(issues[name]))
             others = beyond(task.due.subject.flag, self._policies, self._clock())
             if task.due.step == "escalate" and others:
                 # The label comes last: as long as it is missing, the comment may be as well.
@@ -204,11 +205,11 @@ class Bot:
         for thread in pulls.values():
             key = thread.mark.key if thread.mark is not None else ""
             if thread.branch == f"{BRANCHES}{key}" and not wanted.get(key, False):
-                self._desk.close(thread)
+                self._desk.close(thread, withdrawn(thread))
                 yield Outcome(key, "closed", "nothing is due any more", thread.url)
         for key, thread in issues.items():
             if thread.state == "open" and key not in wanted:
-                self._desk.close(thread)
+                self._desk.close(thread, withdrawn(thread))
                 yield Outcome(key, "closed", "nothing is due any more", thread.url)
 
 

@@ -12,6 +12,7 @@ from flagseal_validators.retirement.stepping import RETIRED
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from flagseal_validators.forge.desk import Thread
     from flagseal_validators.retirement.references import Reference
     from flagseal_validators.retirement.stepping import Due, Serving
 
@@ -56,6 +57,18 @@ def writing_of(due: Due, owners: tuple[str, ...], others: tuple[str, ...]) -> Wr
     labels = (LABEL, *((OVERDUE,) if due.step == "escalate" else ()))
     body = "\n\n".join(filter(None, _sections(due, told)))
     return Writing(mark_of(due), title(due), body, labels)
+
+
+def withdrawn(thread: Thread) -> Writing:
+    """Write what stays of a text whose request or issue we close ourselves.
+
+    Its mark is none that anything is due by. So nobody takes it for a person's closing, which says no.
+    """
+    mark = thread.mark
+    if mark is None:
+        raise ValueError(f"{thread.url} is none of ours")
+    facts = dict(mark.facts) | {"withdrawn": "yes"}
+    return Writing(Mark.of(mark.kind, mark.key, facts), thread.title, thread.content)
 
 
 def escalation(due: Due, others: tuple[str, ...]) -> Writing:

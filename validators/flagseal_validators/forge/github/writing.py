@@ -136,11 +136,14 @@ class GitHubDesk:
             )
         return Put(made, "opened")
 
-    def close(self, thread: Thread) -> None:
+    def close(self, thread: Thread, writing: Writing | None = None) -> None:
         """Close a pull request or an issue (see the interface)."""
         if thread.state == "open":
             kind = "pulls" if thread.branch else "issues"
-            self._asker.send("PATCH", f"{self._top}/{kind}/{thread.number}", {"state": "closed"}, repeatable=True)
+            given: dict[str, Json] = {"state": "closed"}
+            if writing is not None:
+                given |= {"title": writing.headline, "body": writing.text}
+            self._asker.send("PATCH", f"{self._top}/{kind}/{thread.number}", given, repeatable=True)
 
     def put_comment(self, number: int, writing: Writing) -> Literal["opened", "updated", "unchanged"]:
         """Write one comment, or write it anew (see the interface)."""
