@@ -115,7 +115,7 @@ def test_what_a_person_closed_stays_closed_until_the_step_changes(tmp_path: Path
 
 
 def test_what_the_bot_closed_itself_comes_back_when_it_is_due_again(tmp_path: Path) -> None:
-    """Only a person's closing says no: a night without sources, a reference that comes back, a date moved to and fro."""
+    """Only a person's closing says no: not a night without sources, a reference back again, a date moved to and fro."""
     reference = {"checkout": (Reference("web/a.ts:1", "call"),)}
     with bench(tmp_path, ending("checkout", lifecycle="retired"), ending("other")) as found:
         assert found.done() == {CHECKOUT: "opened", "payments/other": "opened"}

@@ -12,7 +12,7 @@ from flagseal_validators.retirement.ages import Age
 from flagseal_validators.retirement.looking import subjects
 from flagseal_validators.retirement.references import Reference
 from flagseal_validators.retirement.stepping import due, way
-from tests.history.company import document, flag, rule
+from tests.history.company import document, edited, flag, rule
 
 if TYPE_CHECKING:
     from flagseal.model.document import Document
@@ -116,6 +116,21 @@ def test_what_is_retired_stays_while_something_needs_it(
 def test_a_retired_flag_that_still_decides_is_switched_off_first() -> None:
     """Retired in name only: everybody has to be served the same before its file goes."""
     assert asked(flag(lifecycle="retired", production=rule({"org": "acme"}))).act == "retire"
+
+
+def test_a_retired_flag_that_is_served_nowhere_goes() -> None:
+    """`environments: {}` is how people end a flag by hand; nobody is left to be served anything."""
+    assert asked(edited(flag(lifecycle="retired"), environments={})).act == "delete"
+
+
+def test_what_is_switched_off_already_is_waited_for_and_not_asked_for_again() -> None:
+    """The branch has said so, and a store still serves by rules: no edit of the file is left to propose."""
+    by_rule = flag(production=rule({"org": "acme"}))
+    ended = flag(lifecycle="retired", production={"off": True, "default": "disabled"})
+    found = asked(ended, published={"production": (by_rule,)})
+    assert (found.act, found.obstacles) == ("wait", ("production has not taken its retirement over yet",))
+    removed = edited(flag(lifecycle="retired"), environments={"staging": {"default": "enabled"}})
+    assert asked(removed, published={"production": (by_rule,)}).act == "wait"
 
 
 def test_grants_hold_a_flag() -> None:

@@ -178,7 +178,7 @@ def way(start: Lifecycle, policy: LifecyclePolicy) -> tuple[Lifecycle, ...] | No
 def _removal(subject: Subject, day: date | None, left: int | None) -> Due:
     """Propose to remove what is retired already, unless code or other flags still need it, or it still decides."""
     step: Step = "escalate" if left is not None and left < -ESCALATE_AFTER else "propose"
-    if not subject.is_constant:
+    if any(entry.constant is None and _can_switch_off(subject, entry.environment) for entry in subject.serving):
         return Due(subject, day, left, step, "retire", to=RETIRED)
     obstacles = [*subject.held_by]
     if subject.references is None:
@@ -189,9 +189,15 @@ def _removal(subject: Subject, day: date | None, left: int | None) -> Due:
     obstacles += [
         f"{entry.environment} has not taken its retirement over yet"
         for entry in subject.serving
-        if entry.lifecycle != RETIRED
+        if entry.lifecycle != RETIRED or entry.constant is None
     ]
     return Due(subject, day, left, step, "wait" if obstacles else "delete", obstacles=tuple(obstacles))
+
+
+def _can_switch_off(subject: Subject, environment: str) -> bool:
+    """Tell whether an edit of the flag's file would still change what an environment serves."""
+    section = subject.flag.environments.get(environment)
+    return section is not None and not section.off
 
 
 def _notice(left: int | None, policy: LifecyclePolicy) -> int:
