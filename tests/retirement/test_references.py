@@ -79,7 +79,7 @@ NOT = {
     "rs": ['/// client.get_bool_value("new-checkout")'],
     "java": ['/** {@code getBooleanValue("new-checkout")} */'],
     "yaml": ["# flag: new-checkout", "flag: new-checkout-2", "text: the new-checkout-page"],
-    "md": ['getBooleanValue("new-checkout", false)'],
+    "md": ["new-checkout-2", "my-new-checkout", "new_checkout"],
 }  # fmt: skip
 
 
@@ -103,8 +103,15 @@ def test_a_constant_that_holds_the_key_is_one(ending: str, text: str) -> None:
 
 @pytest.mark.parametrize(("ending", "text"), [(it, text) for it, texts in NOT.items() for text in texts])
 def test_a_comment_or_a_longer_name_is_none(ending: str, text: str) -> None:
-    """Nor is a file of which nobody knows how to read it."""
+    """Whatever the file, read by its language or only word by word."""
     assert found(text, ending) == []
+
+
+@pytest.mark.parametrize("ending", ["", "md", "sql", "properties", "unheard-of"])
+def test_in_a_file_that_nobody_knows_how_to_read_every_word_counts(ending: str) -> None:
+    """Comments too, once a line: it cannot be told what runs."""
+    text = "x\n-- new-checkout, new-checkout.\nflags.new-checkout.on=1\n'\\tnew-checkout\\n'"
+    assert found(text, ending) == [("mention", 2), ("mention", 3), ("mention", 4)]
 
 
 @pytest.mark.parametrize(
@@ -120,6 +127,17 @@ def test_a_comment_or_a_longer_name_is_none(ending: str, text: str) -> None:
         ("yaml", "flag: new-checkout"),
         ("yaml", "flags: [other, new-checkout]"),
         ("rb", '"#{client.fetch_boolean_value(flag_key: "new-checkout")}"'),
+        ("rb", 'x = <<~T\n  #{client.fetch_boolean_value(flag_key: "new-checkout")}\nT'),
+        ("rb", 'x = `#{client.fetch_boolean_value(flag_key: "new-checkout")}`'),
+        ("html", '<p>See https://x</p><x flagKey="new-checkout">'),
+        ("vue", '<p>See https://x</p><Flag flagKey="new-checkout">'),
+        ("svelte", '<p>image/* or //</p><Flag flagKey="new-checkout"/><p>*/</p>'),
+        ("tsx", 'x = <p>See https://x</p>; y = <Flag flagKey="new-checkout"/>'),
+        ("jsx", '// all of src/*\nx = <p>//</p>; y = <Flag flagKey="new-checkout"/>\n/* x */'),
+        ("js", 'x = <p>See https://x/*</p>; y = <Flag flagKey="new-checkout"/> /* x */'),
+        ("js", 'return /https?:\\/\\//.test(u) && c.getBooleanValue("new-checkout")'),
+        ("js", 'return /\\/*/.test(u) && c.getBooleanValue("new-checkout") /* x */'),
+        ("js", 'return /[/*]/.test(u) && c.getBooleanValue("new-checkout") /* x */'),
     ],
 )
 def test_what_looks_like_a_comment_hides_nothing(ending: str, text: str) -> None:
@@ -166,7 +184,7 @@ def test_hostile_names_are_data(tmp_path: Path, git: bool) -> None:
     names: list[str | bytes] = ["--version.ts", "-e.ts", "a\nb.ts", 'q"`.ts', b"\xff\xfe.ts", "über/ä.ts", "a b.ts"]
     top = tree(tmp_path / "src", {**dict.fromkeys(names, CODE), "other.ts": "x", "a.md": CODE}, git=git)
     places = [it.place for it in search([top], [KEY])[KEY]]
-    assert len(places) == len(names)
+    assert len(places) == len([*names, "a.md"])
     assert all(place.isprintable() and place.endswith(":1") for place in places)
 
 
@@ -184,6 +202,14 @@ def test_nothing_of_a_tree_is_run(tmp_path: Path) -> None:
     (top / ".ignore").write_text("*.ts\n")
     assert [it.place for it in search([top], [KEY])[KEY]] == ["a.ts:1"]
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.usefixtures("engine")
+def test_what_git_tracks_is_searched_whatever_is_ignored(tmp_path: Path) -> None:
+    """A file that was added by force, with an ending that no language has."""
+    top = tree(tmp_path / "src", {"made/a.ts": CODE, "Dockerfile": "ENV FLAG=new-checkout\n"})
+    (top / ".gitignore").write_text("made/\nDockerfile\n")
+    assert [it.place for it in search([top], [KEY])[KEY]] == ["made/a.ts:1", "Dockerfile:1"]
 
 
 @pytest.mark.usefixtures("engine")

@@ -25,12 +25,15 @@ class _Reader:
 
     Attributes:
         lines: What begins a comment that goes to the end of its line, as a pattern.
+        doubtful: What may begin one, and may as well be text or a part of something else: the rest of its line counts
+            as code, and begins nothing.
         blocks: What begins and ends a comment or text over lines; whether it is a comment.
         quotes: What encloses a string within a line.
         patterns: Whether there are regular expressions between slashes.
     """
 
     lines: str = ""
+    doubtful: str = ""
     blocks: tuple[tuple[str, str, bool], ...] = ()
     quotes: str = "\"'"
     patterns: bool = False
@@ -38,39 +41,47 @@ class _Reader:
     @cached_property
     def opener(self) -> re.Pattern[str]:
         """Finds whatever begins something."""
-        parts = [f"(?P<block>{'|'.join(re.escape(begin) for begin, _, _ in self.blocks)})"] if self.blocks else []
+        parts = [f"(?P<doubtful>{self.doubtful})"] if self.doubtful else []
+        parts += [f"(?P<block>{'|'.join(re.escape(begin) for begin, _, _ in self.blocks)})"] if self.blocks else []
         parts += [f"(?P<line>{self.lines})"] if self.lines else []
         parts += [f"(?P<quote>[{self.quotes}])", f"(?P<pattern>{_PATTERN})" if self.patterns else "(?!)"]
         return re.compile("|".join(parts), re.MULTILINE)
 
 
-_PATTERN: Final = r"(?<=[=(,:\[!&|?{};])[ \t]{0,20}/(?![/*])(?:\\.|\[(?:\\.|[^\]\\\n]){0,200}\]|[^/\\\n\[]){1,200}/"
+_PATTERN: Final = (
+    r"(?:(?<=[=(,:\[!&|?{};])|(?<=return)|(?<==>))[ \t]{0,20}/(?![/*])"
+    r"(?:\\.|\[(?:\\.|[^\]\\\n]){0,200}\]|[^/\\\n\[]){1,200}/"
+)
 _REST: Final = {quote: re.compile(rf"(?:\\.|[^{quote}\\\n])*{quote}") for quote in "\"'"}
 _STARRED: Final = ("/*", "*/", True)
 _TRIPLE: Final = ('"""', '"""', False)
 _MARKUP: Final = ("<!--", "-->", True)
 _TICKS: Final = ("`", "`", False)
 
-_C_LIKE: Final = _Reader("//", (_STARRED, _TRIPLE))
-_SCRIPT: Final = _Reader("//", (_STARRED, _MARKUP, _TICKS), patterns=True)
-_PYTHON: Final = _Reader("#", (_TRIPLE, ("'''", "'''", False)))
-_RUBY: Final = _Reader("#", (("\n=begin", "\n=end", True),))
-_PHP: Final = _Reader(r"//|\#(?!\[)", (_STARRED,))
-_GO: Final = _Reader("//", (_STARRED, _TICKS))
-_RUST: Final = _Reader("//", (_STARRED, ('r#"', '"#', False)))
+_C_LIKE: Final = _Reader("//", blocks=(_STARRED, _TRIPLE))
+# Behind a colon it is an address, behind a backslash a part of a pattern.
+_SCRIPT: Final = _Reader("//", r"(?<=[:\\])//|(?<=\\)/\*", (_STARRED, _MARKUP, _TICKS), patterns=True)
+_ELEMENTS: Final = _Reader("", r"//|(?<=\\)/\*", (_STARRED, _TICKS), patterns=True)
+_PAGE: Final = _Reader("", "//", (_MARKUP, _TICKS))
+_PYTHON: Final = _Reader("#", blocks=(_TRIPLE, ("'''", "'''", False)))
+_ELIXIR: Final = _Reader(r"\#(?!\{)", blocks=(_TRIPLE,))
+_RUBY: Final = _Reader(r"\#(?!\{)", blocks=(("\n=begin", "\n=end", True),))
+_PHP: Final = _Reader(r"//|\#(?!\[)", blocks=(_STARRED,))
+_GO: Final = _Reader("//", blocks=(_STARRED, _TICKS))
+_RUST: Final = _Reader("//", blocks=(_STARRED, ('r#"', '"#', False)))
 _BASIC: Final = _Reader("'", quotes='"')
 _DATA: Final = _Reader(r"(?:^|(?<=\s))\#")
 _JSON: Final = _Reader(quotes='"')
 
 READERS: Final = {
-    "py": _PYTHON, "pyi": _PYTHON, "js": _SCRIPT, "jsx": _SCRIPT, "mjs": _SCRIPT, "cjs": _SCRIPT, "ts": _SCRIPT,
-    "tsx": _SCRIPT, "mts": _SCRIPT, "cts": _SCRIPT, "vue": _SCRIPT, "svelte": _SCRIPT, "go": _GO, "java": _C_LIKE,
+    "py": _PYTHON, "pyi": _PYTHON, "js": _SCRIPT, "jsx": _ELEMENTS, "mjs": _SCRIPT, "cjs": _SCRIPT, "ts": _SCRIPT,
+    "tsx": _ELEMENTS, "mts": _SCRIPT, "cts": _SCRIPT, "vue": _PAGE, "svelte": _PAGE, "go": _GO, "java": _C_LIKE,
     "kt": _C_LIKE, "kts": _C_LIKE, "cs": _C_LIKE, "fs": _C_LIKE, "vb": _BASIC,
     "rb": _RUBY, "php": _PHP, "rs": _RUST, "swift": _C_LIKE, "dart": _C_LIKE, "scala": _C_LIKE, "groovy": _C_LIKE,
-    "c": _C_LIKE, "cc": _C_LIKE, "cpp": _C_LIKE, "h": _C_LIKE, "ex": _PYTHON, "exs": _PYTHON, "html": _SCRIPT,
+    "c": _C_LIKE, "cc": _C_LIKE, "cpp": _C_LIKE, "h": _C_LIKE, "ex": _ELIXIR, "exs": _ELIXIR, "html": _PAGE,
     "json": _JSON, "yaml": _DATA, "yml": _DATA, "toml": _DATA,
 }  # fmt: skip
-"""How a file is read, by the ending of its name; what is not here is not searched."""
+"""How a file is read, by the ending of its name; in what is not here every word that is a key counts."""
 
 _BARE: Final = frozenset({"yaml", "yml"})
 """Where a word needs no quotes to be a string."""
@@ -120,6 +131,7 @@ def hits(text: str, ending: str, keys: Collection[str]) -> Iterator[Hit]:
     """
     reader = READERS.get(ending)
     if reader is None:
+        yield from _words(text, keys)
         return
     comments = list(_comments(reader, text))
     line, counted = 1, 0
@@ -129,6 +141,18 @@ def hits(text: str, ending: str, keys: Collection[str]) -> Iterator[Hit]:
             line += text.count("\n", counted, match.start())
             counted = match.start()
             yield Hit(key, line, _how(text[max(0, counted - _LOOK_BACK) : counted]))
+
+
+def _words(text: str, keys: Collection[str]) -> Iterator[Hit]:
+    """Find keys as words, once a line, in a file that is read by no language's rules."""
+    for key in sorted(key for key in keys if key in text):
+        line, counted, last = 1, 0, 0
+        for match in re.finditer(rf"(?:(?<![\w-])|(?<=\\[a-z])){re.escape(key)}(?![\w-])", text):
+            line += text.count("\n", counted, match.start())
+            counted = match.start()
+            if line != last:
+                yield Hit(key, line, "mention")
+            last = line
 
 
 def _comments(reader: _Reader, text: str) -> Iterator[tuple[int, int]]:
@@ -149,10 +173,11 @@ def _comments(reader: _Reader, text: str) -> Iterator[tuple[int, int]]:
             position = found + len(end)
             if comment:
                 yield start, position
-        elif match.groupdict().get("line") is not None:
+        elif any(match.groupdict().get(kind) is not None for kind in ("line", "doubtful")):
             found = text.find("\n", position)
             position = len(text) if found < 0 else found
-            yield start, position
+            if match.groupdict().get("line") is not None:
+                yield start, position
         elif (quote := match["quote"]) is not None:
             rest = _REST[quote].match(text, position)
             # What does not end in its line is no string: the rest of the line counts as code.

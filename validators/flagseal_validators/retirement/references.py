@@ -1,7 +1,7 @@
 """Searching source trees for flags: ripgrep where there is one, else git; then each file by its language's rules.
 
-Nothing of a tree is run: no configuration, hook, filter, preprocessor or ignore file of it plays a part beyond what git
-itself tracks, links are not followed, and names are bytes that are handed to nobody as options.
+Nothing of a tree is run: no configuration, hook, filter, preprocessor or ignore file of it plays a part, links are
+not followed, and names are bytes that are handed to nobody as options.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from urllib.parse import quote
 from flagseal.model.characters import visible
 from flagseal.model.errors import FlagsealError, RepositoryError
 from flagseal.repository.git import Plumbing
-from flagseal_validators.retirement.patterns import READERS, hits
+from flagseal_validators.retirement.patterns import hits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -92,8 +92,6 @@ def search(
 
 def _read(top: Path, name: bytes, wanted: frozenset[str]) -> Iterator[tuple[str, int, How]]:
     ending = os.path.splitext(name)[1][1:].decode("ascii", "replace").lower()  # noqa: PTH122 (bytes)
-    if ending not in READERS:
-        return
     data = _contents(os.path.join(os.fsencode(top), name))  # noqa: PTH118 (bytes)
     if data is None:
         return
@@ -126,16 +124,17 @@ def _candidates(top: Path, wanted: frozenset[str]) -> list[bytes]:
         ripgrep = shutil.which("rg")
         if ripgrep is not None:
             command = [
-                ripgrep, "--no-config", "--files-with-matches", "--null", "--fixed-strings", "--no-ignore-dot",
-                "--no-ignore-global", "--no-ignore-exclude", "--hidden", "--glob", "!.git", "--no-messages", "--text",
-                "--sort", "path", "--file", listed.name, "--", ".",
+                ripgrep, "--no-config", "--files-with-matches", "--null", "--fixed-strings", "--no-ignore",
+                "--hidden", "--glob", "!.git", "--no-messages", "--text", "--sort", "path",
+                "--file", listed.name, "--", ".",
             ]  # fmt: skip
         else:
             inside = (top / ".git").exists()
             command = [
                 "git", "--no-pager", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null",
                 "-c", "grep.fallbackToNoIndex=true", "grep", "--no-textconv", "--text", "--no-color", "--fixed-strings",
-                "--files-with-matches", "-z", *(["--untracked"] if inside else ["--no-index"]), "-f", listed.name,
+                "--files-with-matches", "-z", "-f", listed.name,
+                *(["--untracked", "--no-exclude-standard"] if inside else ["--no-index"]),
                 "--", ".",
             ]  # fmt: skip
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "RIPGREP_"))}
