@@ -425,6 +425,38 @@ def test_6_workflows_need_what_policies_need(world: World) -> None:
     assert "security" in world.failed()["guarded"]
 
 
+BAD = ("* @example/team-payments\n", "* @acme/security\n!flags/ @acme/security\n", "# nobody\n")
+"""As `flagseal init` leaves it for another organisation; unreadable; naming nobody."""
+
+
+@pytest.mark.parametrize("codeowners", BAD)
+def test_6_a_bad_codeowners_is_corrected_by_a_request_of_its_own(tmp_path: Path, codeowners: str) -> None:
+    """Nobody can approve as its owner, so it is approved as policies are; what lands on it goes by it."""
+    with company(tmp_path, codeowners=codeowners) as world:
+        world.landed(files={".github/CODEOWNERS": CODEOWNERS}, branch="owners", approved=("erin", "frank"))
+        pull = world.landed(OTHER, branch="flag")
+        assert world.failed() == {}
+        assert world.accept().commit == pull.merge_commit
+
+
+def test_6_a_bad_codeowners_is_not_corrected_with_fewer_approvals(tmp_path: Path) -> None:
+    """Nor by whom its new lines name."""
+    with company(tmp_path, codeowners=BAD[0]) as world:
+        world.landed(
+            files={".github/CODEOWNERS": "* @acme/team-payments\n"}, branch="owners", approved=("alice", "dora")
+        )
+        world.landed(OTHER, branch="flag")
+        assert "security" in world.failed()["guarded"]
+
+
+@pytest.mark.parametrize("codeowners", BAD)
+def test_6_a_bad_codeowners_is_not_corrected_with_a_flag_in_the_same_request(tmp_path: Path, codeowners: str) -> None:
+    """The flag has no owner by what was there before, whoever approved."""
+    with company(tmp_path, codeowners=codeowners) as world:
+        world.landed(OTHER, files={".github/CODEOWNERS": CODEOWNERS}, approved=("alice", "dora", "erin", "frank"))
+        assert set(world.failed()) == {"owners"}
+
+
 # 8. The gate, on what landed
 
 

@@ -136,9 +136,8 @@ def attest(
             code="NotOnBranch",
             remedy="Merge it, fetch the branch, and attest the commit by which it landed.",
         )
-    ownership = _ownership(repository, head.commit)
     found = landings(repository, head.commit, net.line, source)
-    cases = [_case(repository, head, trust, ownership, landing, line, clock) for landing in found]
+    cases = [_case(repository, head, trust, landing, line, clock) for landing in found]
     checks = [check for case in cases for check in judge(case)]
     checks.append(gate(repository, net.commit.id, base=head.commit, today=clock.date()))
     # Whose key signed a commit contributed, too, wherever that commit came from: as everybody else will find.
@@ -186,20 +185,15 @@ def _ownership(repository: FlagRepository, commit: str) -> Ownership:
 
 
 def _case(
-    repository: FlagRepository,
-    head: Head,
-    trust: Trust,
-    ownership: Ownership,
-    landing: Landing,
-    line: Sequence[str],
-    now: datetime,
+    repository: FlagRepository, head: Head, trust: Trust, landing: Landing, line: Sequence[str], now: datetime
 ) -> Case:
     own = repository.git.text("rev-list", landing.facts.request.head, f"^{landing.base}")
     return Case(
         landing=landing,
         trust=trust,
         head=head,
-        ownership=ownership,
+        # What changed it since the accepted commit is a landing before this one, and judged like it.
+        ownership=_ownership(repository, landing.base),
         line=(head.commit, *line),
         own=frozenset(own.split()),
         changed=changed_paths(repository.git, landing.base, landing.commit),

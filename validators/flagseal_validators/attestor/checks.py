@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """CODEOWNERS as of the base.
+    """CODEOWNERS as of the commit that a request landed on.
 
     Attributes:
         file: What it says; None if there is none, or none that can be read.
@@ -65,7 +65,7 @@ class Case:
         landing: The request and its way onto the branch.
         trust: Names the repository and the branch.
         head: The accepted state: its organisation and policies judge.
-        ownership: CODEOWNERS of the accepted commit.
+        ownership: CODEOWNERS of the commit that the request landed on.
         line: The protected branch's first-parent line, from the accepted commit on, that one included.
         own: Commits of the request's head that the base does not have, by git.
         changed: Paths that the landing changed.
@@ -241,21 +241,44 @@ def people(case: Case) -> Check:
 
 
 def owners(case: Case) -> Check:
-    """Check 6: every path that changed has owners by the CODEOWNERS of the base, and one of them approved."""
-    remedy = "Ask an owner to approve; owners are those of CODEOWNERS before the change."
+    """Check 6: every path that changed has owners by the CODEOWNERS of the base, and one of them approved.
+
+    Where nobody could: a request that changes nothing but owners and workflows is for :func:`guarded` to decide, or a
+    bad CODEOWNERS could never be corrected.
+    """
+    asked = case.changed
+    if asked and all(map(is_guarded, asked)):
+        asked = tuple(path for path in asked if _has_owner(case, path))
+        if not asked:
+            return _check("owners", [], "nobody known owns what it changes, which is approved as policies are", "")
     if case.ownership.file is None:
         problems = [finding.text() for finding in case.ownership.findings] or ["there is no CODEOWNERS file"]
-        return _check("owners", problems, "", "Correct CODEOWNERS, in a change of its own.")
+        return _check(
+            "owners", problems, "", "Revert it, correct CODEOWNERS in a change of its own, and make it again."
+        )
     approvals = {it.person: it.at for it in case.given.approvals}
     problems = []
-    for path in case.changed:
+    for path in asked:
         named = case.ownership.file.owners(path)
         if not named:
             problems.append(f"{path} has no owner")
             continue
         if not any(_owns(case, owner, person, at) for owner in named for person, at in approvals.items()):
             problems.append(f"{path}: none of {', '.join(owner.text for owner in named)} approved")
-    return _check("owners", problems, f"an owner approved each of {len(case.changed)} paths", remedy)
+    return _check(
+        "owners",
+        problems,
+        f"an owner approved each of {len(asked)} paths",
+        "Ask an owner to approve; owners are those of CODEOWNERS before the change. If nobody is, revert it,"
+        " and correct CODEOWNERS first, in a change of its own.",
+    )
+
+
+def _has_owner(case: Case, path: str) -> bool:
+    """Tell whether anybody of the organisation could have approved a path as its owner."""
+    named = (case.ownership.file.owners(path) if case.ownership.file is not None else None) or ()
+    at = case.facts.request.merged_at
+    return any(_owns(case, owner, person, at) for owner in named for person in case.organisation.people)
 
 
 def _owns(case: Case, owner: Owner, person: str, at: datetime) -> bool:
