@@ -11,14 +11,15 @@ from urllib.parse import urlsplit
 import click
 
 from flagseal.model.errors import ForgeError, UsageError
+from flagseal.repository import FlagRepository
 from flagseal.repository.sharing import Remote
 from flagseal_cli.console import print_json
 from flagseal_cli.render import attested_lines, check_lines
+from flagseal_cli.workspace import find_repository
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from flagseal.repository import FlagRepository
     from flagseal_validators.attestor import Attestation, Saved
     from flagseal_validators.forge.github import GitHubDesk, GitHubForge, GitHubSettings
     from flagseal_validators.forge.github.asking import Asker
@@ -41,7 +42,7 @@ def open_forge(name: str | None, fallback: str = "") -> GitHubForge:
 
     Args:
         name: What ``--github`` says.
-        fallback: What the trust calls the repository.
+        fallback: What the trust or the remote calls the repository.
 
     Raises:
         UsageError: ``NoRepository``; nothing names it.
@@ -64,7 +65,7 @@ def open_asker(name: str | None, fallback: str = "") -> tuple[Asker, str]:
 
     Args:
         name: What ``--github`` says.
-        fallback: What the trust calls the repository.
+        fallback: What the trust or the remote calls the repository.
 
     Raises:
         UsageError: ``NoRepository``; nothing names it.
@@ -93,6 +94,14 @@ def open_settings(git: FlagRepository, name: str | None, remote: str) -> GitHubS
     from flagseal_validators.forge.github import GitHubSettings
 
     return GitHubSettings(*open_asker(name, name_in(address_of(git, remote))))
+
+
+def name_here(start: Path | None, remote: str) -> str:
+    """Find ``owner/name`` by the remote of the flag repository at or above a folder; empty outside of any."""
+    try:
+        return name_in(address_of(FlagRepository(find_repository(start)), remote))
+    except UsageError:
+        return ""
 
 
 def address_of(git: FlagRepository, remote: str) -> str:

@@ -166,6 +166,58 @@ def test_facts_are_fetched_once_and_judged_without_a_network(
     assert FlagRepository(world.clone).notes("main") is not None
 
 
+def test_facts_are_of_the_remotes_repository_where_none_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a clone, outside Actions, as the help of --github promises; so is the comment's request."""
+    pull = world.landed(OTHER, method="squash")
+    file = world.path / "facts.json"
+    run(world.clone, "remote", "set-url", "origin", "https://github.com/acme/flags.git")
+    words = ["facts", "fetch", str(pull.number), "--out", str(file)]
+    assert flagseal([*words, "--repo", str(world.clone)]) == 0
+    assert Facts.parse(file.read_bytes()).request.number == pull.number
+    file.unlink()
+    monkeypatch.chdir(world.clone)
+    assert flagseal(words) == 0
+    assert file.exists()
+
+
+def test_a_comment_is_written_in_the_remotes_repository_where_none_is_named(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A request that is closed is found to be; it is not asked which repository is meant."""
+    pull = world.landed(OTHER)
+    run(world.clone, "remote", "set-url", "origin", "https://github.com/acme/flags.git")
+    assert flagseal(["forge", "comment", str(pull.number), "--repo", str(world.clone)]) == 2
+    assert "NotOpen" in capsys.readouterr().err
+
+
+def test_saved_facts_without_the_reviewed_commits_name_the_remedy(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After a squash an ordinary clone has not what was reviewed; once it is fetched, it is judged."""
+    here = ["--repo", str(world.clone), "--data", str(world.path / "data")]
+    public = str(world.path / "attestor.pub")
+    founding = ["trust", "init", "-e", "production", "--github", "4711:acme/flags", "--attestor", public, *here]
+    assert flagseal(founding) == 0
+    assert flagseal(["up", "-e", "production", "--once", *here]) == 0
+    pull = world.landed(OTHER, method="squash")
+    file = world.path / "facts.json"
+    file.write_bytes(world.facts(pull).to_bytes())
+    clone = world.path / "ordinary"
+    run(world.path, "clone", "--quiet", "--no-local", "--single-branch", world.repo.url, str(clone))
+    words = ["approvals", "show", "HEAD", "--facts", str(file), "--repo", str(clone), *here[2:]]
+    capsys.readouterr()
+    assert flagseal(words) == 2
+    said = capsys.readouterr().err
+    assert "FactMissing" in said
+    assert f"`git fetch origin pull/{pull.number}/head`" in said
+    attesting = ["attest", "--offline", "--dry-run", "--facts", str(file), "--repo", str(clone)]
+    assert flagseal([*attesting, "--trust", str(world.path / "trust.json")]) == 2
+    assert "FactMissing" in capsys.readouterr().err
+    run(clone, "fetch", "--quiet", "origin", f"pull/{pull.number}/head")
+    assert flagseal(words) == 0
+    assert "ok   tree" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("words", [["facts", "fetch", "1"], ["facts", "fetch", "1", "--github", "x; rm"], ["attest"]])
 def test_what_is_not_known_is_asked_for(world: World, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Which repository, which key."""

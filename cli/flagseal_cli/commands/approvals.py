@@ -65,9 +65,10 @@ def show_approvals(
         return 0
     if files:
         from flagseal_cli.forge import saved_facts, tell_attestation
-        from flagseal_validators.attestor import attest
+        from flagseal_validators.attestor import WithHeads, attest
 
-        found = attest(git, published.head, published.trust, saved_facts(files), commit, now=published.now)
+        source = WithHeads(saved_facts(files), git, None)
+        found = attest(git, published.head, published.trust, source, commit, now=published.now)
         tell_attestation(found, style)
         return 0 if found.allowed else 1
     stands = standing(git, published.head, published.trust, commit, published.now)

@@ -219,5 +219,5 @@ def _source(
     else:
         source = open_forge(name, trust.repository_name)
     if remote is None:
-        return source
+        return WithHeads(source, git, None)
     return WithHeads(source, git, lambda number: remote.fetch(f"+refs/pull/{number}/head:{_HEADS}/{number}"))

@@ -13,7 +13,7 @@ from flagseal.model.errors import UsageError
 from flagseal.repository import FlagRepository
 from flagseal_cli.commands.protection import check_protection, set_up_protection
 from flagseal_cli.console import note
-from flagseal_cli.forge import github_option, open_asker, open_remote, remote_option
+from flagseal_cli.forge import address_of, github_option, name_in, open_asker, open_remote, remote_option
 from flagseal_cli.options import repo_option
 from flagseal_cli.starter import write_files
 from flagseal_cli.workflows import flag_workflows
@@ -51,11 +51,11 @@ def comment(number: int | None, *, name: str | None, remote_name: str, repo: Pat
     from flagseal_validators.forge.github import GitHubDesk
 
     repository = find_repository(repo)
-    asker, full_name = open_asker(name)
+    git = FlagRepository(repository, read=quick_reader(repository))
+    asker, full_name = open_asker(name, name_in(address_of(git, remote_name)))
     found = _requests(asker, full_name, number)
     if not found:
         note("The request is closed or has changed since; nothing is said.")
-    git = FlagRepository(repository, read=quick_reader(repository))
     remote = open_remote(git, remote_name)
     for request in found:
         if not fetch_request(git, remote, request):

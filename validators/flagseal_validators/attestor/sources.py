@@ -31,10 +31,10 @@ class WithHeads:
     Args:
         source: Gives facts.
         repository: Where the commits are to be.
-        fetch: Fetches the head of a request by its number.
+        fetch: Fetches the head of a request by its number; None fetches nothing, and says how to.
     """
 
-    def __init__(self, source: RequestSource, repository: FlagRepository, fetch: Callable[[int], None]) -> None:
+    def __init__(self, source: RequestSource, repository: FlagRepository, fetch: Callable[[int], None] | None) -> None:
         self._source = source
         self._repository = repository
         self._fetch = fetch
@@ -44,16 +44,28 @@ class WithHeads:
         return self._source.requests_of(commit)
 
     def facts(self, number: int) -> Facts:
-        """Give a request's facts, its head at hand."""
+        """Give a request's facts, its head at hand.
+
+        Raises:
+            ForgeError: ``FactMissing`` where the head is not to be had, or not here and not to be fetched.
+        """
         found = self._source.facts(number)
-        if not self._has(found.request.head):
-            self._fetch(number)
-            if not self._has(found.request.head):
-                raise ForgeError(
-                    f"Request {number}: its head {found.request.head[:12]} is not to be had.",
-                    code="FactMissing",
-                    remedy="What was reviewed cannot be compared with what landed; make the change again.",
-                )
+        head = found.request.head
+        if self._has(head):
+            return found
+        if self._fetch is None:
+            raise ForgeError(
+                f"Request {number}: its head {head[:12]} is not in this clone.",
+                code="FactMissing",
+                remedy=f"Fetch it: `git fetch origin pull/{number}/head`.",
+            )
+        self._fetch(number)
+        if not self._has(head):
+            raise ForgeError(
+                f"Request {number}: its head {head[:12]} is not to be had.",
+                code="FactMissing",
+                remedy="What was reviewed cannot be compared with what landed; make the change again.",
+            )
         return found
 
     def _has(self, commit: str) -> bool:
