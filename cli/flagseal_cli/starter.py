@@ -28,6 +28,7 @@ _FILES: Final = {
     ".github/CODEOWNERS": """\
 # Whom the git host asks to review what: put your organisation's name there in place of `example`, and give it the team.
 # The rules that count are in policies/, and everybody verifies them.
+* @example/team-example
 /policies/ @example/team-example
 /.github/ @example/team-example
 /flags/ @example/team-example

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flagseal.approval.authors import contributors
+from flagseal.codeowners import parse
 from flagseal.model.policy_set import load_policies
 from flagseal.repository import FlagRepository
 from flagseal_cli.gitsetup import generate_ssh_key
@@ -66,6 +67,16 @@ def test_a_fresh_repository_is_clean_and_takes_an_approved_change(
     told = capsys.readouterr().out
     assert "true (enabled)" in told
     assert "ben" in told
+
+
+@pytest.mark.parametrize("path", ["README.md", "docs/how-we-work.md", "flags/example/hello-world.yaml", ".gitignore"])
+def test_every_path_of_a_fresh_repository_has_an_owner(tmp_path: Path, keys: Path, path: str) -> None:
+    """A request may touch what governs nothing, too, and the attestor asks for an owner of each path."""
+    repository = tmp_path / "flags"
+    assert run(["init", str(repository), "--person", "ann", "--key", str(keys / "ann.pub")]) == 0
+    file, findings = parse((repository / ".github/CODEOWNERS").read_bytes())
+    assert findings == ()
+    assert [owner.text for owner in file.owners(path) or ()] == ["@example/team-example"]
 
 
 def test_nothing_is_written_without_knowing_who_begins(
