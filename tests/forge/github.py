@@ -385,6 +385,8 @@ class Repository:
         base = pull.merged_base or self.tip(pull.base)
         where = pull.fork or self
         head = self.head_of(pull)
+        if head == ZERO:  # An issue, or a branch that is gone.
+            return []
         if pull.fork is not None and not pull.merged_head:
             return where.git("rev-list", "--reverse", f"{base}..{head}").split()
         if (base, head) not in self.ranges:  # Between two commits lie the same for ever.
