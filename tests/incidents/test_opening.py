@@ -197,6 +197,53 @@ def test_the_issue_closes_when_the_review_is_accepted_and_says_by_whom(made: Wor
     assert (again.issue, writes(hub)) == ("unchanged", before)
 
 
+def test_a_review_from_elsewhere_closes_the_draft_too_and_the_issue_keeps_its_address(made: World, hub: Hub) -> None:
+    """Though a run broke off between the two; no other request is touched, whatever it says of itself."""
+    standing = rolled_back(made)
+    (first,) = opened(made, hub)
+    draft_of = hub.repo.pulls[2]
+    for name in ("mine", f"{branch(hub)}-12345678"):
+        hub.branch(name)
+        hub.commit(files={"notes.md": name})
+        hub.push(name)
+        hub.repo.open(hub.user("bob"), name).body = draft_of.body
+    made.clock.advance(minutes=1)
+    made.change(review_of(standing), by=("frank", "dora"))
+    hub.server.trouble(422, path="/issues/1", method="PATCH")
+    with pytest.raises(Exception, match="trouble"):
+        opened(made, hub)
+    assert (hub.repo.pulls[1].closed, draft_of.closed) == (False, True)
+    (done,) = opened(made, hub)
+    assert done.issue == "closed"
+    told = [pull.closed for pull in hub.repo.pulls.values()]
+    assert told == [True, True, False, False]
+    assert f"A review was drafted in {first.request_url}." in hub.repo.pulls[1].body
+    assert done.request == "unchanged"
+    assert "Closed, since all of it is reviewed." in draft_of.body
+    before = writes(hub)
+    opened(made, hub)
+    assert writes(hub) == before
+
+
+def test_our_own_closing_of_a_draft_is_nobodys_no(made: World, hub: Hub) -> None:
+    """The incident goes on, and its review had a name of its own: it is drafted again, where the first one was."""
+    standing = rolled_back(made)
+    opened(made, hub)
+    made.clock.advance(minutes=1)
+    made.change(review_of(standing), by=("frank", "dora"))
+    (done,) = opened(made, hub)
+    assert (done.issue, done.request, hub.repo.pulls[2].closed) == ("closed", "closed", True)
+    rolled_back(made, "pay-later", name="stop-that")
+    (done,) = opened(made, hub)
+    assert (done.issue, done.request) == ("updated", "opened")
+    assert (hub.repo.pulls[3].head, hub.repo.pulls[3].closed) == (hub.repo.pulls[2].head, False)
+    assert "stop-that" in hub.repo.pulls[3].body
+    assert "complete it there" in hub.repo.pulls[1].body
+    hub.repo.pulls[3].closed = True
+    (done,) = opened(made, hub)
+    assert (done.request, len(hub.repo.pulls)) == ("left", 3)
+
+
 def test_an_incident_that_goes_on_after_its_review_gets_another_review(made: World, hub: Hub) -> None:
     """The same issue, opened again; a branch and a file of their own."""
     standing = rolled_back(made)

@@ -12,7 +12,20 @@ from typing import TYPE_CHECKING, Literal
 from flagseal.policy.membership import members
 from flagseal_validators.incidents.drafting import draft
 from flagseal_validators.incidents.permanence import switched_off
-from flagseal_validators.incidents.telling import LABEL, PERMANENT, branch_of, issue, mark_of, pull, ticks
+from flagseal_validators.incidents.telling import (
+    KIND,
+    LABEL,
+    PERMANENT,
+    branch_of,
+    drafted,
+    is_draft_of,
+    is_withdrawn,
+    issue,
+    mark_of,
+    pull,
+    ticks,
+    withdrawn,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -37,7 +50,8 @@ class Opened:
         incident: As the incident system calls it.
         issue: What became of the issue; ``unchanged`` also where there never was one and nothing is left to review.
         issue_url: Where a person reads it; empty where there is none.
-        request: What became of the pull request; ``left`` says that it is people's: they commit to it, or closed it.
+        request: What became of the pull request; ``left`` says that it is people's: they commit to it, or closed it;
+            ``closed`` that nothing is left to review.
         request_url: Where a person reads it; empty where there is none.
     """
 
@@ -72,7 +86,9 @@ class Opener:
             ForgeError: See :class:`~flagseal_validators.forge.desk.Desk`.
             RepositoryError: A branch was not fetched or pushed.
         """
-        return tuple(self._opened(it) if it.open else self._closed(it) for it in incidents)
+        every = tuple(incidents)
+        asked = () if all(it.open for it in every) else self._desk.pulls(KIND)
+        return tuple(self._opened(it) if it.open else self._closed(it, asked) for it in every)
 
     def _opened(self, incident: Incident) -> Opened:
         known = self._desk.issue(mark_of(incident), LABEL)
@@ -89,7 +105,7 @@ class Opener:
 
     def _requested(self, incident: Incident, told: Thread, known: Thread | None) -> tuple[Done, Thread | None]:
         """Draft the review on its branch, and ask for it; what people closed, merged or took over is left alone."""
-        if known is not None and known.state != "open":
+        if known is not None and known.state != "open" and not is_withdrawn(known):
             return "left", known
         outcome: Outcome = "permanent" if PERMANENT in told.labels else "returned"
         edits = self._edits(incident) if outcome == "permanent" else {}
@@ -103,14 +119,27 @@ class Opener:
         put = self._desk.put_pull(branch_of(incident), self._drafts.base, writing, known)
         return ("updated" if put.done == "unchanged" and pushed == "pushed" else put.done), put.thread
 
-    def _closed(self, incident: Incident) -> Opened:
+    def _closed(self, incident: Incident, asked: Iterable[Thread]) -> Opened:
+        """Close its drafts, then its issue: the draft was one way to the review, and another was taken."""
+        done, address = self._withdrawn(incident, asked)
         known = self._desk.issue(mark_of(incident), LABEL)
         if known is None or known.state != "open":
             url = "" if known is None else known.url
-            return Opened(incident.environment, incident.incident, "unchanged", url, "unchanged", "")
-        told = self._desk.put_issue(issue(incident, ticked=ticks(known.body)))
+            return Opened(incident.environment, incident.incident, "unchanged", url, done, address)
+        if not address:
+            found = [self._desk.pull(branch) for branch in drafted(incident)]
+            address = next((it.url for it in found if it is not None), "")
+        told = self._desk.put_issue(issue(incident, ticked=ticks(known.body), request=address))
         self._desk.close(told.thread)
-        return Opened(incident.environment, incident.incident, "closed", told.thread.url, "unchanged", "")
+        return Opened(incident.environment, incident.incident, "closed", told.thread.url, done, address)
+
+    def _withdrawn(self, incident: Incident, asked: Iterable[Thread]) -> tuple[Done, str]:
+        """Close the requests that are open still, and give the address of the last one."""
+        drafts = [it for it in asked if is_draft_of(incident, it)]
+        for thread in drafts:
+            self._desk.put_pull(thread.branch, self._drafts.base, withdrawn(thread), thread)
+            self._desk.close(thread)
+        return ("closed", drafts[-1].url) if drafts else ("unchanged", "")
 
     def _edits(self, incident: Incident) -> Mapping[str, bytes]:
         """Change the files of the flags that were rolled back, those that can be; a freeze has nothing to change."""

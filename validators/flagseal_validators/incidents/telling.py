@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
+    from flagseal_validators.forge.desk import Thread
     from flagseal_validators.incidents.drafting import Outcome
     from flagseal_validators.incidents.gathering import Emergency, Incident
 
@@ -26,6 +27,9 @@ _INSTANT: Final = "%Y-%m-%d %H:%M:%S UTC"
 _TICKED: Final = re.compile(r"- \[[xX]\] (.+)")
 _UNTITLED: Final = re.compile(r"[^\w .,/-]|_")
 _LONGEST_TITLE: Final = 80
+_NUMBERED: Final = re.compile(r"-([2-9]|[1-9]\d{1,3})")
+"""What tells the branches of one incident apart; a name itself ends in eight digits or letters, never in so few."""
+_WITHDRAWN: Final = "withdrawn"
 _QUESTIONS: Final = tuple(text.rstrip(".") for text in CHECKLIST.values())
 
 
@@ -37,6 +41,45 @@ def mark_of(incident: Incident) -> Mark:
 def branch_of(incident: Incident) -> str:
     """Name the branch of the next review."""
     return f"{BRANCHES}{incident.review}"
+
+
+def drafted(incident: Incident) -> tuple[str, ...]:
+    """Name the branches that the last draft can be on: a review took its name, or another one."""
+    number = int(incident.review.removeprefix(incident.name).removeprefix("-") or 1)
+    last = range(number, max(number - 2, 0), -1)
+    return tuple(f"{BRANCHES}{incident.name}{'' if it == 1 else f'-{it}'}" for it in last)
+
+
+def is_draft_of(incident: Incident, thread: Thread) -> bool:
+    """Tell whether a request is one of an incident's drafts: branch and mark must agree."""
+    mark, name = thread.mark, incident.name
+    if mark is None or mark.kind != KIND or thread.branch != f"{BRANCHES}{mark.key}":
+        return False
+    return mark.key == name or (
+        mark.key.startswith(name) and _NUMBERED.fullmatch(mark.key.removeprefix(name)) is not None
+    )
+
+
+def withdrawn(thread: Thread) -> Writing:
+    """Write what stays of a request that we close ourselves, so that nobody takes it for a person's no.
+
+    Args:
+        thread: With a mark.
+    """
+    mark = thread.mark
+    if mark is None:
+        raise ValueError(f"{thread.url} is none of ours")
+    facts = dict(mark.facts) | {_WITHDRAWN: "yes"}
+    kept = "\n".join(thread.body.splitlines()[1:]).strip()
+    told = "**Closed, since all of it is reviewed.**"
+    return Writing(
+        Mark.of(mark.kind, mark.key, facts), thread.title, kept if kept.startswith(told) else f"{told}\n\n{kept}"
+    )
+
+
+def is_withdrawn(thread: Thread) -> bool:
+    """Tell whether we closed a request ourselves, and nobody merged it."""
+    return thread.state == "closed" and thread.mark is not None and thread.mark.get(_WITHDRAWN) is not None
 
 
 def issue(incident: Incident, *, ticked: Iterable[str] = (), request: str = "") -> Writing:
@@ -84,8 +127,10 @@ def _issue(incident: Incident, ticked: frozenset[str], request: str) -> Iterator
     for task in (*_QUESTIONS, f"Somebody other than {people} approved the review"):
         yield f"- [{'x' if task in ticked else ' '}] {task}"
     yield ""
-    if request:
+    if request and incident.open:
         yield f"The review is drafted in {request}: complete it there. Whoever is named above is not counted."
+    elif request:
+        yield f"A review was drafted in {request}."
     yield f"To make permanent what was served, give this issue the label {code(PERMANENT)}."
     yield "`flagseal incidents open` writes this text anew; ticks stay. It closes when the review is accepted."
     for emergency in incident.emergencies:
