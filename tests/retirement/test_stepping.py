@@ -6,11 +6,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from jsonschema_rs import Draft202012Validator
 
 from flagseal.model.policies import LifecyclePolicy
 from flagseal_validators.retirement.ages import Age
+from flagseal_validators.retirement.bot import Outcome
 from flagseal_validators.retirement.looking import subjects
 from flagseal_validators.retirement.references import Reference
+from flagseal_validators.retirement.saying import as_json, as_text
+from flagseal_validators.retirement.schema import RETIRE_SCHEMA
 from flagseal_validators.retirement.stepping import due, way
 from tests.history.company import document, edited, flag, rule
 
@@ -154,6 +158,20 @@ def test_grants_hold_a_flag() -> None:
         "entitlements",
     )
     assert "entitlements/acme grants it" in asked(entitled, binding).obstacles
+
+
+def test_a_request_that_gives_way_to_an_issue_is_written_as_its_schema_says() -> None:
+    """One flag, two outcomes: the issue is what became of it, the request is among what was closed."""
+    found = asked(flag(**RETIRED), references=None)
+    outcomes = (Outcome(found.reference, "opened", url="i"), Outcome(found.reference, "closed", "x", "p"))
+    written = as_json([found], TODAY, outcomes)
+    assert list(Draft202012Validator(RETIRE_SCHEMA).iter_errors(written)) == []
+    assert isinstance(written["flags"], list)
+    assert isinstance(written["flags"][0], dict)
+    assert (written["flags"][0]["done"], written["closed"]) == ("opened", [found.reference])
+    shown = as_text([found], TODAY, outcomes, None, {})
+    assert "→ opened i" in shown
+    assert "payments/checkout: x p" in shown
 
 
 def test_the_most_urgent_are_those_longest_past() -> None:

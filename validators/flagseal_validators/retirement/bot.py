@@ -206,7 +206,8 @@ class Bot:
             key = thread.mark.key if thread.mark is not None else ""
             if thread.branch == f"{BRANCHES}{key}" and not wanted.get(key, False):
                 self._desk.close(thread, withdrawn(thread))
-                yield Outcome(key, "closed", "nothing is due any more", thread.url)
+                why = "an issue asks for it now" if key in wanted else "nothing is due any more"
+                yield Outcome(key, "closed", why, thread.url)
         for key, thread in issues.items():
             if thread.state == "open" and key not in wanted:
                 self._desk.close(thread, withdrawn(thread))

@@ -42,7 +42,7 @@ def as_text(
         edits: The changes to show, None for one that cannot be made; None to show none.
         contents: What the files of the edits hold.
     """
-    told = {outcome.flag: outcome for outcome in outcomes or ()}
+    told = {outcome.flag: outcome for outcome in outcomes or () if outcome.done != "closed"}
     every = sorted((due for due in found if due.step != "none"), key=lambda due: due.urgency)
     lines: list[str] = [] if every else ["Nothing is due."]
     last = ""
@@ -54,7 +54,7 @@ def as_text(
         lines += [f"    {line}" for line in _more(due, told.get(due.reference))]
         if edits is not None and due.reference in edits:
             lines += [f"    {line}" for line in _diff(edits[due.reference], contents)]
-    gone = [outcome for outcome in told.values() if outcome.done == "closed"]
+    gone = [outcome for outcome in outcomes or () if outcome.done == "closed"]
     if gone:
         lines += ["", "Closed", *(f"  {it.flag}: {it.why} {it.url}".rstrip() for it in gone)]
     return "\n".join(map(visible, lines)) + "\n"
@@ -62,10 +62,10 @@ def as_text(
 
 def as_json(found: Iterable[Due], today: date, outcomes: Sequence[Outcome] | None) -> dict[str, Json]:
     """Write what is due for a program (``validators/schemas/output/retire.json``)."""
-    told = {outcome.flag: outcome for outcome in outcomes or ()}
+    told = {outcome.flag: outcome for outcome in outcomes or () if outcome.done != "closed"}
     every = sorted((due for due in found if due.step != "none"), key=lambda due: due.urgency)
     flags: list[Json] = [_entry(due, told.get(due.reference)) for due in every]
-    closed: list[Json] = [it.flag for it in told.values() if it.done == "closed"]
+    closed: list[Json] = [*dict.fromkeys(it.flag for it in outcomes or () if it.done == "closed")]
     return {"today": today.isoformat(), "flags": flags, "closed": closed}
 
 

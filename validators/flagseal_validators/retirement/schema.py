@@ -103,6 +103,6 @@ RETIRE_SCHEMA: Final[JsonSchema] = {
                 url=_TEXT,
             )
         ),
-        closed=_list({**_TEXT, "description": "A flag of which nothing is due any more."}),
+        closed=_list({**_TEXT, "description": "A flag whose request or issue was closed."}),
     ),
 }
