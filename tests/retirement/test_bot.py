@@ -99,6 +99,18 @@ def test_a_branch_that_somebody_else_committed_to_is_theirs(tmp_path: Path) -> N
         assert (found.branches, found.pulls[0].body) == (tip, body)
 
 
+def test_a_commit_that_somebody_signed_is_theirs(tmp_path: Path) -> None:
+    """Amended with a signature it keeps message, parent and change; the signature alone says whose it is."""
+    with bench(tmp_path, ending("checkout")) as found:
+        found.done()
+        head, _, message = found.world.repo.git("cat-file", "commit", BRANCH).partition("\n\n")
+        signature = "gpgsig -----BEGIN SSH SIGNATURE-----\n eA==\n -----END SSH SIGNATURE-----"
+        signed = f"{head}\n{signature}\n\n{message}\n"
+        commit = found.world.repo.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=signed)
+        found.world.repo.git("update-ref", f"refs/heads/{BRANCH}", commit)
+        assert found.run()[CHECKOUT].why == f"somebody else committed to {BRANCH}"
+
+
 def test_what_a_person_closed_stays_closed_until_the_step_changes(tmp_path: Path) -> None:
     """The closed request itself remembers for what it was made; two weeks on it is another step."""
     with bench(tmp_path, ending("checkout")) as found:

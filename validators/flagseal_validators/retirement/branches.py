@@ -182,6 +182,8 @@ class Branches:
             commit = commits[tip]
             said = commit.trailer(_WAS), commit.trailer(_IS)
             alone = len(commit.parents) == 1 and commit.parents[0] in line and commit.trailer(_FLAG) == flag
+            # We sign nothing: whoever amended it with a signature kept message, parent and change, and made it theirs.
+            alone = alone and commit.signature is None
             ours = alone and [said] == changed.get(tip, [])
             # What is merged whole is nobody's any more.
             yield flag, _Tip(tip, said[0] or "", said[1] or "", ours=True) if ours else _Tip(tip, ours=tip in line)
