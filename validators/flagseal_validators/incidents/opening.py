@@ -137,8 +137,7 @@ class Opener:
         """Close the requests that are open still, and give the address of the last one."""
         drafts = [it for it in asked if is_draft_of(incident, it)]
         for thread in drafts:
-            self._desk.put_pull(thread.branch, self._drafts.base, withdrawn(thread), thread)
-            self._desk.close(thread)
+            self._desk.close(thread, withdrawn(thread))
         return ("closed", drafts[-1].url) if drafts else ("unchanged", "")
 
     def _edits(self, incident: Incident) -> Mapping[str, bytes]:

@@ -70,11 +70,8 @@ def withdrawn(thread: Thread) -> Writing:
     if mark is None:
         raise ValueError(f"{thread.url} is none of ours")
     facts = dict(mark.facts) | {_WITHDRAWN: "yes"}
-    kept = "\n".join(thread.body.splitlines()[1:]).strip()
-    told = "**Closed, since all of it is reviewed.**"
-    return Writing(
-        Mark.of(mark.kind, mark.key, facts), thread.title, kept if kept.startswith(told) else f"{told}\n\n{kept}"
-    )
+    told = f"**Closed, since all of it is reviewed.**\n\n{thread.content}"
+    return Writing(Mark.of(mark.kind, mark.key, facts), thread.title, told)
 
 
 def is_withdrawn(thread: Thread) -> bool:
