@@ -1,7 +1,7 @@
 """The branches that retirement is proposed on: made of git's objects, beside everybody's working tree, index and HEAD.
 
 A branch is ours as long as its last commit is one that we made, which the commit itself proves: it names the flag, and
-what its one file was and is. Whoever commits on top of it, or amends it, has taken it over.
+what its one file was and is. Whoever commits on top of it, signs it, or changes what it changes, has taken it over.
 """
 
 from __future__ import annotations
