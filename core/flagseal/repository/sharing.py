@@ -76,6 +76,27 @@ class Remote:
                 remedy="Look after the remote's address and the token; nothing was written.",
             )
 
+    def copy_branches(self, base: str, below: str, into: str) -> dict[str, str]:
+        """Fetch a branch and all those below a prefix into refs of our own; copies of what is gone go, too.
+
+        Args:
+            base: Copied to ``<into>base``.
+            below: Prefix of the others, ending in a slash.
+            into: Where copies lie, ending in a slash; the others are below ``<into>heads/``.
+
+        Raises:
+            RepositoryError: ``FetchFailed``.
+
+        Returns:
+            Commits by what follows the prefix.
+        """
+        heads = f"{into}heads/"
+        stale = self._git.text("for-each-ref", "--format=delete %(refname)", heads)
+        self._git.run("update-ref", "--stdin", stdin=f"{stale}\n".encode() if stale else b"")
+        self.fetch(f"+refs/heads/{base}:{into}base", f"+refs/heads/{below}*:{heads}*")
+        rows = self._git.text("for-each-ref", "--format=%(objectname) %(refname)", heads).splitlines()
+        return {ref.removeprefix(heads): commit for commit, _, ref in (row.partition(" ") for row in rows)}
+
     def push(self, spec: str) -> str | None:
         """Push one ref, never by force; give what git said if it was not taken."""
         status, said = self._run("push", "--quiet", "--no-verify", "--", self.name, spec)

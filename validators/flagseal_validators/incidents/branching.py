@@ -27,7 +27,6 @@ Pushed = Literal["pushed", "current", "theirs"]
 
 _COPIES: Final = "refs/flagseal/incident/"
 _BASE: Final = f"{_COPIES}base"
-_HEADS: Final = f"{_COPIES}heads/"
 _TREE: Final = "Drafted-Tree"
 _AUTHOR: Final = re.compile(rb"^author .*<([^<>\n]*)> \d+ [+-]\d{4}$", re.MULTILINE)
 _SIGNED: Final = re.compile(rb"^gpgsig", re.MULTILINE)
@@ -55,14 +54,9 @@ class Drafts:
         Raises:
             RepositoryError: ``FetchFailed``.
         """
-        git = self._git.git
-        stale = git.text("for-each-ref", "--format=delete %(refname)", _HEADS)
-        git.run("update-ref", "--stdin", stdin=f"{stale}\n".encode() if stale else b"")
-        self._remote.fetch(f"+refs/heads/{self.base}:{_BASE}", f"+refs/heads/{BRANCHES}*:{_HEADS}*")
+        copied = self._remote.copy_branches(self.base, BRANCHES, _COPIES)
         self._commit = self._git.resolve(_BASE)
-        rows = git.text("for-each-ref", "--format=%(objectname) %(refname)", _HEADS).splitlines()
-        named = (row.partition(" ") for row in rows)
-        self._tips = {f"{BRANCHES}{ref.removeprefix(_HEADS)}": commit for commit, _, ref in named}
+        self._tips = {f"{BRANCHES}{name}": commit for name, commit in copied.items()}
         return self._commit
 
     def content(self, path: str) -> bytes | None:

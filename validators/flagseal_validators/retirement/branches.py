@@ -28,7 +28,6 @@ MANY: Final = 50
 _COPIES: Final = "refs/flagseal/retire/"
 _BASE: Final = f"{_COPIES}base"
 _MADE: Final = f"{_COPIES}made"
-_THEIRS: Final = f"{_COPIES}heads/"
 _FLAG: Final = "Retires"
 _WAS: Final = "File-Was"
 _IS: Final = "File-Is"
@@ -84,15 +83,10 @@ class Branches:
         Raises:
             RepositoryError: ``FetchFailed``.
         """
-        git = self._git.git
-        stale = git.text("for-each-ref", "--format=delete %(refname)", _THEIRS)
-        git.run("update-ref", "--stdin", stdin=f"{stale}\n".encode() if stale else b"")
-        self._remote.fetch(f"+refs/heads/{self.base}:{_BASE}", f"+refs/heads/{BRANCHES}*:{_THEIRS}*")
+        copied = self._remote.copy_branches(self.base, BRANCHES, _COPIES)
         self._commit = self._git.resolve(_BASE)
         self._files = self._git.blobs(self._commit)
-        rows = git.text("for-each-ref", "--format=%(objectname) %(refname)", _THEIRS).splitlines()
-        named = {row.partition(" ")[2].removeprefix(_THEIRS): row.partition(" ")[0] for row in rows}
-        self._tips = dict(self._read(named))
+        self._tips = dict(self._read(copied))
         return self._commit
 
     def contents(self, paths: Iterable[str]) -> Mapping[str, bytes]:
