@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 
-from flagseal_validators.plan import as_text
+from flagseal_validators.plan import as_markdown, as_text
+from tests.plan.making import planned
 from tests.plan.occasions import OCCASIONS
+from tests.policy.builders import at
+from tests.policy.company import CHECKOUT, Company, flag
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -46,3 +50,18 @@ def test_production_comes_before_staging() -> None:
     """What matters most is read first, whatever the alphabet says."""
     text = as_text(OCCASIONS["migration"]())
     assert text.index("production: widen") < text.index("staging: widen")
+
+
+def test_what_may_take_effect_now_reads_the_same_a_minute_later() -> None:
+    """A comment that is made anew differs only where the change does; outside the window it says when that opens."""
+    on = flag(environments={"production": {"default": "enabled"}}, riskTier="high-risk")
+    company = Company.of({CHECKOUT: flag(riskTier="high-risk")})
+    open_now, shut = at("2026-11-23T10:00:00"), at("2026-11-23T03:00:00")
+    for render in (as_text, as_markdown):
+        early, late, before = (
+            render(planned(company, {CHECKOUT: on}, now=now))
+            for now in (open_now, open_now + timedelta(minutes=1), shut)
+        )
+        assert early == late
+        assert "at once, if it is approved now" in early
+        assert "UTC, if it is approved by then" in before

@@ -93,6 +93,7 @@ def plan(
         else None,
         decision=decision,
         environments=making.environments(decision) if decision is not None else (),
+        clock=facts.clock,
         authority=making.authority(subjects),
         promotions=making.promotions(flags[:_MOST_PROMOTIONS]),
         promotions_left=len(flags[_MOST_PROMOTIONS:]),

@@ -135,7 +135,7 @@ def _overview(plan: Plan) -> str:
                     entry.tier,
                     f"{len(entry.flags):,}",
                     _needs(needed),
-                    prose(when(entry)),
+                    prose(when(entry, plan.clock)),
                 )
             )
         )

@@ -85,7 +85,7 @@ def _lines(plan: Plan) -> Iterator[_Line]:
         yield _Line("No governed document changes: there is nothing to approve.")
         return
     for environment in environments(plan):
-        yield from _environment(environment, decision.environments[environment.environment], decision)
+        yield from _environment(environment, decision, plan.clock)
         yield _Line("")
     yield from _policies(plan, decision)
     yield from _promotions(plan)
@@ -113,8 +113,9 @@ def _lines(plan: Plan) -> Iterator[_Line]:
     yield _Line(f"  policy   {decision.policy}", "dim")
 
 
-def _environment(environment: EnvironmentPlan, entry: EnvironmentDecision, decision: Decision) -> Iterator[_Line]:
+def _environment(environment: EnvironmentPlan, decision: Decision, clock: datetime) -> Iterator[_Line]:
     name = environment.environment
+    entry = decision.environments[name]
     dangerous = environment.production and entry.change_class == "widen"
     yield _Line(f"{name}: {entry.change_class}, {entry.tier}", "danger" if dangerous else "heading")
     groups = alike(environment)
@@ -131,7 +132,7 @@ def _environment(environment: EnvironmentPlan, entry: EnvironmentDecision, decis
     if len(every) > _SHOWN:
         yield _Line(f"  because  of {len(every) - _SHOWN:,} more reasons (--format json)")
     yield from _needed([missing for missing in decision.missing if missing.environment == name])
-    yield _Line(f"  in force {when(entry)}", hang=9)
+    yield _Line(f"  in force {when(entry, clock)}", hang=9)
     if environment.replay is not None:
         yield from _replay(environment.replay)
 
@@ -162,12 +163,19 @@ def _needed(missing: list[Missing]) -> Iterator[_Line]:
         yield _Line(f"  {'needs   ' if number == 0 else '        '} {entry.text()}", hang=9)
 
 
-def when(entry: EnvironmentDecision) -> str:
-    """Say from when a change is in force, to be read after "in force"."""
+def when(entry: EnvironmentDecision, clock: datetime) -> str:
+    """Say from when a change is in force, to be read after "in force".
+
+    Args:
+        entry: What was decided.
+        clock: By which time.
+    """
     if entry.toward_safe_now:
         return "at once: it serves nobody anything new but the safe variant"
     if entry.effective_from is None:
         return "never: there is no time at which it may take effect"
+    if entry.effective_from <= clock:
+        return "at once, if it is approved now"
     return f"from {entry.effective_from:{INSTANT}}, if it is approved by then"
 
 

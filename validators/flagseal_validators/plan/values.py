@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flagseal_validators.plan.authority import Authority
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from fractions import Fraction
 
     from flagseal.model.flag import RiskTier
@@ -141,6 +142,7 @@ class Plan:
         manifest_after: Digest of the manifest it leads to; None likewise.
         decision: What policy says, with the approvals there are; its ``missing`` is who must approve.
         environments: Where something changes, sorted.
+        clock: By which time it was decided, in UTC.
         authority: Who can approve what they could not, and who no longer can; for changes of policies.
         promotions: Flags of the change that an environment without production serves otherwise than one with it.
         promotions_left: Flags of the change that were not looked at for that, since there are so many.
@@ -151,6 +153,7 @@ class Plan:
     manifest_after: str | None
     decision: Decision | None
     environments: tuple[EnvironmentPlan, ...]
+    clock: datetime
     authority: Authority = field(default_factory=Authority)
     promotions: tuple[Promotion, ...] = ()
     promotions_left: int = 0
