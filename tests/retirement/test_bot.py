@@ -111,6 +111,37 @@ def test_a_commit_that_somebody_signed_is_theirs(tmp_path: Path) -> None:
         assert found.run()[CHECKOUT].why == f"somebody else committed to {BRANCH}"
 
 
+def by_block(found: Bench) -> dict[str, str | None]:
+    """Write the flag's lifecycle as a block scalar, which no word of a line can replace."""
+    spec = json.loads(found.file("main", FILE))
+    spec["spec"].pop("lifecycle")
+    body = "".join(f"{name}: {json.dumps(spec[name])}\n" for name in ("apiVersion", "kind", "metadata"))
+    lines = [f"  {name}: {json.dumps(value)}\n" for name, value in spec["spec"].items()]
+    return {FILE: f"{body}spec:\n  lifecycle: |-\n    canary\n{''.join(lines)}"}
+
+
+def test_a_flag_whose_file_no_program_can_edit_is_escalated_by_an_issue(tmp_path: Path) -> None:
+    """The issue says why, and what a person must write; its request closes; others are told after two weeks."""
+    with bench(tmp_path, ending("checkout", production=rule({"org": "acme"}))) as found:
+        found.done()
+        found.world.landed(files=by_block(found))
+        outcome = found.run()[CHECKOUT]
+        assert [pull.closed for pull in found.pulls] == [True]
+        (issue,) = found.issues
+        assert (outcome.done, issue.title) == ("closed", f"Retire {CHECKOUT} by hand")
+        assert "cannot be edited without changing anything else" in issue.body
+        assert f'Write `lifecycle: retired` into `{FILE}`, and `"off": true` into `production`' in issue.body
+        assert found.done() == {CHECKOUT: "unchanged"}
+        found.world.github.wait(days=15)
+        assert found.done() == {CHECKOUT: "updated"}
+        assert issue.labels == ["flagseal-retire", "flagseal-overdue"]
+        assert ["@dora-gh" in comment.body for comment in found.world.repo.comments] == [True]
+        assert "Write `lifecycle: retired`" in found.world.repo.comments[0].body
+        found.world.landed(ending("checkout"), branch="tidied")
+        assert found.done() == {CHECKOUT: "opened"}
+        assert (issue.closed, [pull.closed for pull in found.pulls]) == (True, [True, False])
+
+
 def test_what_a_person_closed_stays_closed_until_the_step_changes(tmp_path: Path) -> None:
     """The closed request itself remembers for what it was made; two weeks on it is another step."""
     with bench(tmp_path, ending("checkout")) as found:

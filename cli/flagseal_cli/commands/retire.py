@@ -19,7 +19,7 @@ from flagseal_validators.retirement.bot import Bot, edit_of
 from flagseal_validators.retirement.branches import Branches
 from flagseal_validators.retirement.describing import is_pull
 from flagseal_validators.retirement.saying import as_json, as_text
-from flagseal_validators.retirement.stepping import due
+from flagseal_validators.retirement.stepping import by_hand, due
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,11 +80,13 @@ def retire_command(  # noqa: PLR0913 (each is an option)
     if branches is not None:
         bot = Bot(open_desk(name), branches, looked.policies, lambda: datetime.now(UTC))
         outcomes = bot.run(found, limit)
-    edits = {it.reference: _edit(git, commit, it) for it in found if dry_run and is_pull(it)}
+    edits: dict[str, Edit] = {}
+    if dry_run:
+        found = [_tried(git, commit, it, edits) for it in found]
     if style == "json":
         print_json(as_json(found, now.date(), outcomes))
         return 0
-    contents = {name: _content(git, commit, it.path) for name, it in edits.items() if it is not None}
+    contents = {name: _content(git, commit, it.path) for name, it in edits.items()}
     click.echo(as_text(found, now.date(), outcomes, edits if dry_run else None, contents), nl=False)
     if branches is None and any(it.step != "none" for it in found):
         note(
@@ -103,13 +105,16 @@ def _base(git: FlagRepository, named: str | None) -> str:
     return found
 
 
-def _edit(git: FlagRepository, commit: str, it: Due) -> Edit | None:
-    try:
-        return edit_of(it, _content(git, commit, it.subject.path))
-    except RepositoryError as error:
-        if error.code != "NotEdited":
-            raise
-        return None
+def _tried(git: FlagRepository, commit: str, it: Due, edits: dict[str, Edit]) -> Due:
+    """Make a change that is due, as the bot would; leave what cannot be made to a person."""
+    if is_pull(it):
+        try:
+            edits[it.reference] = edit_of(it, _content(git, commit, it.subject.path))
+        except RepositoryError as error:
+            if error.code != "NotEdited":
+                raise
+            return by_hand(it, error.message)
+    return it
 
 
 def _content(git: FlagRepository, commit: str, path: str) -> bytes:

@@ -25,6 +25,7 @@ from flagseal_validators.retirement.describing import (
 )
 from flagseal_validators.retirement.editing import retiring
 from flagseal_validators.retirement.people import beyond, owners
+from flagseal_validators.retirement.stepping import by_hand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -79,9 +80,7 @@ def edit_of(due: Due, data: bytes) -> Edit:
     subject = due.subject
     if due.act == "delete" or due.to is None:
         return Edit(due.reference, subject.path, None, title(due))
-    off = [it.environment for it in subject.serving if it.constant is None] if due.act == "retire" else []
-    here = [name for name in off if name in subject.flag.environments]
-    return Edit(due.reference, subject.path, retiring(data, subject.document, due.to, here), title(due))
+    return Edit(due.reference, subject.path, retiring(data, subject.document, due.to, due.switched_off), title(due))
 
 
 class Bot:
@@ -100,6 +99,7 @@ class Bot:
         self._policies = policies
         self._clock = clock
         self._contents: Mapping[str, bytes] = {}
+        self._by_hand: set[str] = set()
 
     def run(self, found: Iterable[Due], limit: int) -> tuple[Outcome, ...]:
         """Do what is due.
@@ -120,6 +120,7 @@ class Bot:
         issues = self._desk.issues(KIND, LABEL)
         closed = self._desk.closed_pulls(KIND, LABEL)
         self._contents = self._branches.contents(due.subject.path for due in every if is_pull(due))
+        self._by_hand = set()
         outcomes: list[Outcome] = []
         tasks: list[_Task] = []
         for due in every:
@@ -141,12 +142,9 @@ class Bot:
     ) -> _Task | Outcome | None:
         if due.step == "none":
             return None
-        now = self._clock()
-        flag = due.subject.flag
-        others = beyond(flag, self._policies, now)
-        writing = writing_of(due, owners(flag, self._policies, now), others)
         if not is_pull(due):
-            return _issue_task(due, writing, issues.get(due.reference))
+            return self._issue_task(due, issues)
+        writing = self._writing(due)
         branch = branch_of(due)
         known = pulls.get(branch) or closed.get(due.reference)
         url = "" if known is None else known.url
@@ -164,11 +162,24 @@ class Bot:
         except RepositoryError as error:
             if error.code != "NotEdited":
                 raise
-            return Outcome(due.reference, "left", error.message, url)
+            self._by_hand.add(due.reference)
+            return self._issue_task(by_hand(due, error.message), issues)
         pushes = not self._branches.is_current(edit)
         if not pushes and known is not None and known.state == "open" and _stands(known, writing):
             return Outcome(due.reference, "unchanged", url=url)
         return _Task(due, writing, known, edit, pushes)
+
+    def _issue_task(self, due: Due, issues: Mapping[str, Thread]) -> _Task | Outcome:
+        writing, known = self._writing(due), issues.get(due.reference)
+        if known is not None and known.state != "open" and known.mark == writing.mark:
+            return Outcome(due.reference, "left", "its issue was closed", known.url)
+        if known is not None and known.state == "open" and _stands(known, writing):
+            return Outcome(due.reference, "unchanged", url=known.url)
+        return _Task(due, writing, known, None)
+
+    def _writing(self, due: Due) -> Writing:
+        flag, now = due.subject.flag, self._clock()
+        return writing_of(due, owners(flag, self._policies, now), beyond(flag, self._policies, now))
 
     def _carry_out(self, tasks: Sequence[_Task], issues: Mapping[str, Thread]) -> Iterable[Outcome]:
         edits = [it.edit for it in tasks if it.edit is not None and it.pushes]
@@ -201,7 +212,9 @@ class Bot:
         self, every: Sequence[Due], pulls: Mapping[str, Thread], issues: Mapping[str, Thread]
     ) -> Iterable[Outcome]:
         """Close what is about nothing any more: the date was moved, or the flag is gone."""
-        wanted = {mark_of(due).key: is_pull(due) for due in every if due.step != "none"}
+        wanted = {
+            mark_of(due).key: is_pull(due) and due.reference not in self._by_hand for due in every if due.step != "none"
+        }
         for thread in pulls.values():
             key = thread.mark.key if thread.mark is not None else ""
             if thread.branch == f"{BRANCHES}{key}" and not wanted.get(key, False):
@@ -212,14 +225,6 @@ class Bot:
             if thread.state == "open" and key not in wanted:
                 self._desk.close(thread, withdrawn(thread))
                 yield Outcome(key, "closed", "nothing is due any more", thread.url)
-
-
-def _issue_task(due: Due, writing: Writing, known: Thread | None) -> _Task | Outcome:
-    if known is not None and known.state != "open" and known.mark == writing.mark:
-        return Outcome(due.reference, "left", "its issue was closed", known.url)
-    if known is not None and known.state == "open" and _stands(known, writing):
-        return Outcome(due.reference, "unchanged", url=known.url)
-    return _Task(due, writing, known, None)
 
 
 def _stands(thread: Thread, writing: Writing) -> bool:

@@ -85,6 +85,8 @@ def title(due: Due) -> str:
         return f"Review {name} by {due.day}"
     if due.step == "warn":
         return f"{name} expires on {due.day}"
+    if due.act == "stuck" and due.to is not None:
+        return f"Retire {name} by hand" if due.to == RETIRED else f"Move {name} to {due.to} by hand"
     match due.act:
         case "delete":
             return f"Delete {name}, which is retired"
@@ -117,9 +119,21 @@ def _what(due: Due) -> str:
         case "wait":
             return "It is retired, and these things stand in the way of removing it."
         case "stuck":
-            return "Nothing can be proposed: " + "; ".join(prose(it) for it in due.obstacles) + "."
+            return f"Nothing can be proposed: {'; '.join(prose(it) for it in due.obstacles)}. {_by_hand(due)}".strip()
         case _:
             return ""
+
+
+def _by_hand(due: Due) -> str:
+    """Say what a person must do where a program cannot."""
+    if due.to is None:
+        return ""
+    off = ", ".join(code(name) for name in due.switched_off)
+    switch = f', and `"off": true` into {off}, where people are served differently' if off else ""
+    return (
+        f"Write `lifecycle: {due.to}` into {code(due.subject.path)}{switch}. Or let `flagseal fmt` put its keys on "
+        "lines of their own: then a pull request follows by itself."
+    )
 
 
 def _sections(due: Due, told: tuple[str, ...]) -> Iterator[str]:
@@ -150,7 +164,7 @@ def _when(due: Due) -> str:
     verb = "is due for review on" if due.act == "review" else "expires on"
     if due.left is not None and due.left <= 0:
         verb = "was due for review on" if due.act == "review" else "expired on"
-    return f"is {RETIRED}" if due.act in {"delete", "wait"} else f"{verb} {due.day}"
+    return f"is {RETIRED}" if due.subject.flag.lifecycle == RETIRED else f"{verb} {due.day}"
 
 
 def _facts(due: Due) -> str:

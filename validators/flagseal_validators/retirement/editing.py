@@ -60,7 +60,10 @@ def _meant(document: Document, to: Lifecycle, switch_off: Collection[str]) -> Do
 
 def _set(text: str, path: tuple[str, ...], value: str, document: Document) -> str:
     """Write a plain word at a path: over what is there, or before the first key of its mapping."""
-    node = yaml.compose(text, yaml.SafeLoader)
+    try:
+        node = yaml.compose(text, yaml.SafeLoader)
+    except yaml.YAMLError as error:  # an older YAML than the one that documents are read as
+        raise _left(document) from error
     for name in path[:-1]:
         node = _child(node, name)
     if not isinstance(node, yaml.MappingNode) or not node.value or not _PLAIN.fullmatch(value):
@@ -91,7 +94,7 @@ def _child(node: yaml.Node | None, name: str) -> yaml.Node | None:
 
 def _left(document: Document) -> RepositoryError:
     return RepositoryError(
-        f"{document.subject}: its file cannot be edited without changing anything else.",
+        f"{document.subject}: its file cannot be edited without changing anything else",
         code="NotEdited",
         remedy="Retire it by hand, or write its keys on lines of their own (`flagseal fmt`).",
     )

@@ -30,7 +30,7 @@ def as_text(
     found: Iterable[Due],
     today: date,
     outcomes: Sequence[Outcome] | None,
-    edits: Mapping[str, Edit | None] | None,
+    edits: Mapping[str, Edit] | None,
     contents: Mapping[str, bytes],
 ) -> str:
     """Write what is due for a terminal.
@@ -39,7 +39,7 @@ def as_text(
         found: Of every flag.
         today: UTC.
         outcomes: What became of it; None if nothing was done.
-        edits: The changes to show, None for one that cannot be made; None to show none.
+        edits: The changes to show; None to show none.
         contents: What the files of the edits hold.
     """
     told = {outcome.flag: outcome for outcome in outcomes or () if outcome.done != "closed"}
@@ -147,10 +147,7 @@ def _served(due: Due) -> str:
     return ", ".join(said) or "served nowhere"
 
 
-def _diff(edit: Edit | None, contents: Mapping[str, bytes]) -> Iterator[str]:
-    if edit is None:
-        yield "its file cannot be edited without changing anything else; retire it by hand"
-        return
+def _diff(edit: Edit, contents: Mapping[str, bytes]) -> Iterator[str]:
     if edit.content is None:
         yield f"- {edit.path}"
         return

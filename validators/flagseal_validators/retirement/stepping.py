@@ -7,7 +7,7 @@ there are warnings, from that day on an end is proposed, and two weeks after it 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -97,7 +97,7 @@ class Due:
         left: Days until then; negative afterwards.
         step: How urgent it is.
         act: What would be done about it.
-        to: The next lifecycle, for ``move`` and ``retire``.
+        to: The next lifecycle, for ``move`` and ``retire``, and for ``stuck`` if a person can write it.
         obstacles: In words, why nothing can be done yet.
         notice: Days before the date at which the last warning was due; 0 if none was.
     """
@@ -115,6 +115,14 @@ class Due:
     def reference(self) -> str:
         """``namespace/name``."""
         return self.subject.flag.reference
+
+    @property
+    def switched_off(self) -> tuple[str, ...]:
+        """The environments that the last step of life switches off in the flag's file: where people differ."""
+        if self.to != RETIRED:
+            return ()
+        here = self.subject.flag.environments
+        return tuple(it.environment for it in self.subject.serving if it.constant is None and it.environment in here)
 
     @property
     def urgency(self) -> tuple[int, int, str]:
@@ -146,6 +154,16 @@ def due(subject: Subject, today: date, policy: LifecyclePolicy) -> Due:
         why = f"policies/lifecycle.yaml has no way from {flag.lifecycle} to {RETIRED}"
         return Due(subject, day, left, step, "stuck", obstacles=(why,), notice=notice)
     return Due(subject, day, left, step, "retire" if path[0] == RETIRED else "move", to=path[0], notice=notice)
+
+
+def by_hand(due: Due, why: str) -> Due:
+    """Leave a change to a person, since no program can make it: an issue asks for it in place of a request.
+
+    Args:
+        due: What the change would have been.
+        why: In words, without a full stop.
+    """
+    return replace(due, act="stuck", obstacles=(*due.obstacles, why))
 
 
 def day_of(subject: Subject) -> date | None:
