@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from flagseal.approval.authors import signers
+from flagseal.intake import ticket_of
 from flagseal.model.errors import InvalidDocuments
 from flagseal.repository.changes import changed_paths, is_guarded
 from flagseal.repository.merging import merging
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from flagseal_validators.forge.opened import OpenRequest
     from flagseal_validators.plan import Plan
 
-_TICKET: Final = "Ticket"
 _BASE: Final = "refs/flagseal/base"
 _HEADS: Final = "refs/flagseal/requests"
 
@@ -74,7 +74,7 @@ def _plan(git: FlagRepository, base: Base, landed: str, request: OpenRequest) ->
         return None
     commits = git.commits_between(base.commit, request.head)
     people = sorted(_hands(base, commits, request))
-    ticket = next(filter(None, (commit.trailer(_TICKET) for commit in commits)), None)
+    ticket = ticket_of(commits)
     return plan(judged(base, different, tuple(people), ticket), base.policies)
 
 

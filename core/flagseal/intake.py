@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from flagseal.approval.authors import contributors, signers
 from flagseal.approval.envelope import Envelope, merge_all, parse_notes
 from flagseal.approval.evidence import attested
+from flagseal.approval.statement import can_hold
 from flagseal.history.following import Advance, Offer, advanced, follow, recovered
 from flagseal.history.head import genesis
 from flagseal.history.proposal import Proposal, changes, propose
@@ -119,8 +120,19 @@ class NetChange:
             tree=self.commit.tree,
             different=self.different,
             contributors=contributors,
-            ticket=next(filter(None, (entry.trailer(TICKET) for entry in self.commits)), None),
+            ticket=ticket_of(self.commits),
         )
+
+
+def ticket_of(commits: Iterable[Commit]) -> str | None:
+    """Find the ticket of a change.
+
+    Args:
+        commits: Of the change, children before parents; the first that names one counts. A trailer that no statement
+            can hold (longer than 256 characters, or with a control character in it) names none.
+    """
+    named = (commit.trailer(TICKET) for commit in commits)
+    return next((ticket for ticket in named if ticket is not None and can_hold(ticket)), None)
 
 
 def net_change(repository: FlagRepository, head: Head, trust: Trust, revision: str) -> NetChange:

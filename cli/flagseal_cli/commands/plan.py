@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from flagseal.approval.authors import contributors
+from flagseal.intake import ticket_of
 from flagseal.model.errors import ApprovalError, UsageError
 from flagseal.policy.state import flag_subject
 from flagseal.repository import FlagRepository
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from flagseal_validators.plan import Plan
 
 _WORKING_TREE = "the working tree"
-_TICKET = "Ticket"
 
 
 @click.command("plan")
@@ -158,7 +158,7 @@ def _facts(
     people = set(authors) | (signers or set())
     if not people and signers is not None:
         note("Nobody is known to have written the change; whoever did cannot approve it. Name them with --author.")
-    ticket = next(filter(None, (commit.trailer(_TICKET) for commit in commits)), None)
+    ticket = ticket_of(commits)
     return judged(base, different, tuple(sorted(people)), ticket), signers is None
 
 

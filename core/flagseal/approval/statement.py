@@ -179,6 +179,11 @@ class Statement:
         return statement
 
 
+def can_hold(text: str) -> bool:
+    """Tell whether a statement can hold a text as a word: what it cannot would make it one that nobody can read."""
+    return _WORD.fullmatch(text) is not None
+
+
 def _parse_body(body: Json) -> Statement:
     top = _object(body, "$", {"_type", "subject", "predicateType", "predicate"})
     if top["_type"] != STATEMENT_TYPE or top["predicateType"] != PREDICATE_TYPE:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 _COMMITTER_TIME = re.compile(rb"> (\d{1,12}) [+-]\d{4}$")
-_TRAILER = re.compile(r"(?P<key>[A-Za-z0-9][A-Za-z0-9-]*)[ \t]*:[ \t]*(?P<value>.*\S)[ \t]*$")
+_TRAILER_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _SIGNATURE_HEADERS = (b"gpgsig", b"gpgsig-sha256")
 
 
@@ -46,10 +46,23 @@ class Commit:
             return None
         found = None
         for line in paragraphs[-1].splitlines():
-            match = _TRAILER.match(line)
-            if match and match["key"].lower() == key.lower():
-                found = match["value"]
+            # Cut, and not matched: whoever commits chooses how long a line is, and of which blanks.
+            name, colon, rest = line.partition(":")
+            name, value = name.rstrip(" \t"), rest.strip(" \t")
+            if not colon or name.lower() != key.lower() or _TRAILER_KEY.fullmatch(name) is None:
+                continue
+            if value and not value[-1].isspace():
+                found = value
         return found
+
+
+def unread_commit(name: str) -> Commit:
+    """Stand for a commit that is too large to be read: nobody signed it, and it says nothing.
+
+    Args:
+        name: Its object id.
+    """
+    return Commit(name, "", (), datetime.fromtimestamp(0, UTC), "", None, b"")
 
 
 def parse_commit(name: str, raw: bytes) -> Commit:

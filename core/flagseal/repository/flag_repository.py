@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flagseal.model.errors import RepositoryError
 from flagseal.model.finding import Finding
 from flagseal.repository import layout
-from flagseal.repository.commit import Commit, parse_commit
+from flagseal.repository.commit import Commit, parse_commit, unread_commit
 from flagseal.repository.git import Plumbing
 from flagseal.repository.layout import FOLDERS, NOT_A_FILE, Entry
 from flagseal.repository.notes import Notes
@@ -139,12 +139,17 @@ class FlagRepository:
     def commits_between(self, start: str, end: str) -> tuple[Commit, ...]:
         """Read every commit reachable from one commit but not from another, children before parents.
 
+        One that is absurdly large is there as a commit that nobody signed: whoever can have a commit merged must not
+        be able to stop all that follow it.
+
         Raises:
             RepositoryError: ``UnknownRevision``, ``ShallowClone``, ``ObjectMissing``, ``ObjectCorrupt``.
         """
         self._require_whole_history()
         first, last = self.resolve(start), self.resolve(end)
-        return self._commits(self.git.text("rev-list", "--topo-order", last, f"^{first}").split())
+        ids = self.git.text("rev-list", "--topo-order", last, f"^{first}").split()
+        found = self.git.objects(ids, largest=LARGEST_COMMIT)
+        return tuple(unread_commit(name) if data is None else parse_commit(name, data) for name, _, data in found)
 
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
         """Tell whether one commit is reachable from another; every commit is from itself."""
