@@ -23,37 +23,55 @@ EXIT_FINDINGS: Final = 1
 EXIT_UNUSABLE: Final = 2
 EXIT_INTERRUPTED: Final = 130
 
-COMMANDS: Final = {
-    "approvals": ("approvals", "What a revision needs, who gave it, and what is missing."),
-    "attest": ("attest", "Sign that what landed was approved, by the git host's facts."),
-    "approve": ("approve", "Approve a revision with your own SSH key."),
-    "cluster": ("cluster", "Ask and feed a cluster: what `status`, `explain` and the git source do."),
-    "compile": ("evaluate", "Turn definitions into flagd documents."),
-    "debt": ("debt", "Which flags should not be there any more, by owner and age."),
-    "eval": ("evaluate", "Evaluate one flag from the working tree."),
-    "explain": ("explain", "Prove an answer: rule, snapshot, statement, people, policy, commit."),
-    "export": ("exchange", "Write flags as files of flagd or of the OpenFeature operator."),
-    "facts": ("facts", "Fetch what the git host knows of a merged pull request."),
-    "fmt": ("fmt", "Put files in house order; comments stay."),
-    "forge": ("forge", "Protection, comments, workflows and the attestor, at a git host."),
-    "freeze": ("freeze", "Hold flags as they are served, for a limited time."),
-    "import": ("adopt", "Take flags over from files of flagd and of other products."),
-    "incidents": ("incidents", "What was overridden or frozen, and who has reviewed it."),
-    "init": ("init", "Write a flag repository."),
-    "operator": ("operator", "Turn the resources of a cluster into signed snapshots."),
-    "override": ("override", "Break-glass: roll a flag back to its safe variant, or hold it, for a limited time."),
-    "plan": ("plan", "What a change does, who must approve it, and when it may take effect."),
-    "policy": ("policy", "Test what the policies decide, and try others on the past."),
-    "relay": ("relay", "Verify what a store or another relay has, and answer applications from it."),
-    "retire": ("retire", "Say which flags are at their end, and ask their owners to end them."),
-    "rule": ("rule", "Explain a rule of the gate, or list them all."),
-    "snapshot": ("snapshot", "Verify or show a published snapshot."),
-    "status": ("status", "What is in force, what waits, and for whom."),
-    "trust": ("trust", "The ceremonies of the signing keys."),
-    "up": ("up", "Run everything in one process, without a cluster."),
-    "validate": ("validate", "Check flags and policies."),
+SECTIONS: Final = {
+    "Change flags": {
+        "init": ("init", "Write a flag repository."),
+        "validate": ("validate", "Check flags and policies."),
+        "fmt": ("fmt", "Put files in house order; comments stay."),
+        "eval": ("evaluate", "Evaluate one flag from the working tree."),
+        "plan": ("plan", "What a change does, who must approve it, and when it may take effect."),
+        "rule": ("rule", "Explain a rule of the gate, or list them all."),
+        "compile": ("evaluate", "Turn definitions into flagd documents."),
+    },
+    "Approve, and see what is in force": {
+        "approve": ("approve", "Approve a revision with your own SSH key."),
+        "approvals": ("approvals", "What a revision needs, who gave it, and what is missing."),
+        "status": ("status", "What is in force, what waits, and for whom."),
+        "explain": ("explain", "Prove an answer: rule, snapshot, statement, people, policy, commit."),
+    },
+    "Serve": {
+        "up": ("up", "Run everything in one process, without a cluster."),
+        "relay": ("relay", "Verify what a store or another relay has, and answer applications from it."),
+        "operator": ("operator", "Turn the resources of a cluster into signed snapshots."),
+        "cluster": ("cluster", "Ask and feed a cluster: what `status`, `explain` and the git source do."),
+        "snapshot": ("snapshot", "Verify or show a published snapshot."),
+        "trust": ("trust", "The ceremonies of the signing keys."),
+    },
+    "In an emergency": {
+        "override": ("override", "Break-glass: roll a flag back to its safe variant, or hold it, for a limited time."),
+        "freeze": ("freeze", "Hold flags as they are served, for a limited time."),
+        "incidents": ("incidents", "What was overridden or frozen, and who has reviewed it."),
+    },
+    "End flags": {
+        "retire": ("retire", "Say which flags are at their end, and ask their owners to end them."),
+        "debt": ("debt", "Which flags should not be there any more, by owner and age."),
+    },
+    "Write policies": {
+        "policy": ("policy", "Test what the policies decide, and try others on the past."),
+    },
+    "At a git host": {
+        "forge": ("forge", "Protection, comments, workflows and the attestor, at a git host."),
+        "attest": ("attest", "Sign that what landed was approved, by the git host's facts."),
+        "facts": ("facts", "Fetch what the git host knows of a merged pull request."),
+    },
+    "From and to other products": {
+        "import": ("adopt", "Take flags over from files of flagd and of other products."),
+        "export": ("exchange", "Write flags as files of flagd or of the OpenFeature operator."),
+    },
 }
-"""Each command, the module of :mod:`flagseal_cli.commands` that holds it, and its line of help."""
+"""By what somebody wants to do: each command, the module of :mod:`flagseal_cli.commands` that holds it, its help."""
+
+COMMANDS: Final = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
 
 
 class LazyGroup(click.Group):
@@ -77,8 +95,10 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands' lines of help without importing any."""
         del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in sorted(COMMANDS.items())])
+        width = max(map(len, COMMANDS))
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(f"{name:{width}}", summary) for name, (_, summary) in commands.items()])
 
 
 @click.command(

@@ -8,6 +8,7 @@ import click
 
 from flagseal.repository import FlagRepository
 from flagseal_cli.console import print_json
+from flagseal_cli.group import group
 from flagseal_cli.options import data_option, environment_option, facts_option, format_option, repo_option
 from flagseal_cli.published import published_state
 from flagseal_cli.render import (
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from flagseal.snapshot.trail import Approved
 
 
-@click.group("approvals")
+@group("approvals")
 def approvals_command() -> None:
     """Show approvals."""
 

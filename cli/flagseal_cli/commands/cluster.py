@@ -16,6 +16,7 @@ from flagseal.snapshot.marks import Mark
 from flagseal.snapshot.stores import open_store
 from flagseal_cli.commands.explain import print_explanation
 from flagseal_cli.console import note, print_error, print_json
+from flagseal_cli.group import group
 from flagseal_cli.options import context_option, format_option, parse_context, repo_option
 from flagseal_cli.published import stored_state
 from flagseal_cli.workspace import find_repository
@@ -51,7 +52,7 @@ kubeconfig_option = click.option(
 )
 
 
-@click.group("cluster")
+@group("cluster")
 def cluster_command() -> None:
     """Ask and feed a cluster."""
 

@@ -17,6 +17,7 @@ from flagseal.model.policy_set import load_policies
 from flagseal.model.schema.vocabulary import DNS_LABEL, LIFECYCLES
 from flagseal.repository import FlagRepository
 from flagseal_cli.console import note, print_json
+from flagseal_cli.group import group
 from flagseal_cli.options import format_option, repo_option
 from flagseal_cli.workspace import find_repository
 from flagseal_validators.exchange import (
@@ -104,7 +105,7 @@ def governance(*, foreign: bool = False) -> Callable[[Callable[..., Any]], Calla
     return add
 
 
-@click.group("import")
+@group("import")
 def import_command() -> None:
     """Take flags over from another system's files.
 

@@ -9,10 +9,11 @@ import click
 
 from flagseal_cli.console import note
 from flagseal_cli.forge import github_option, name_here, open_forge, remote_option
+from flagseal_cli.group import group
 from flagseal_cli.options import repo_option
 
 
-@click.group("facts")
+@group("facts")
 def facts_command() -> None:
     """Fetch what a git host knows of a merged pull request."""
 

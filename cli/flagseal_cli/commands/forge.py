@@ -14,6 +14,7 @@ from flagseal.repository import FlagRepository
 from flagseal_cli.commands.protection import check_protection, set_up_protection
 from flagseal_cli.console import note
 from flagseal_cli.forge import address_of, github_option, name_in, open_asker, open_remote, remote_option
+from flagseal_cli.group import group
 from flagseal_cli.options import repo_option
 from flagseal_cli.starter import write_files
 from flagseal_cli.workflows import flag_workflows
@@ -29,7 +30,7 @@ _ATTEST = "attest.yaml"
 _BRANCH = "main"
 
 
-@click.group("forge")
+@group("forge")
 def forge_command() -> None:
     """Do at a git host what Flagseal needs there."""
 

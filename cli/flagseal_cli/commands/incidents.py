@@ -13,6 +13,7 @@ from flagseal.model.errors import SnapshotError, UsageError
 from flagseal.repository import FlagRepository
 from flagseal_cli.console import note, print_json
 from flagseal_cli.forge import github_option, open_desk, open_remote, remote_option
+from flagseal_cli.group import group
 from flagseal_cli.options import data_option, environment_option, format_option, repo_option
 from flagseal_cli.place import state_in
 from flagseal_cli.published import published_state
@@ -54,7 +55,7 @@ def published_options(command: _F) -> _F:
     return command
 
 
-@click.group("incidents")
+@group("incidents")
 def incidents_command() -> None:
     """Say what was overridden or frozen, and have it reviewed."""
 

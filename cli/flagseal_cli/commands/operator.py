@@ -20,6 +20,7 @@ from flagseal.snapshot.stores import open_store
 from flagseal_cli.commands.certificates import certificates_command
 from flagseal_cli.console import note
 from flagseal_cli.durations import Duration
+from flagseal_cli.group import group
 from flagseal_operator.admission.service import WebhookOptions
 from flagseal_operator.admission.witness import Desk
 from flagseal_operator.election import unique_identity
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from flagseal_operator.health import HealthServer
 
 
-@click.group("operator")
+@group("operator")
 def operator_command() -> None:
     """Turn the resources of a cluster into signed snapshots."""
 

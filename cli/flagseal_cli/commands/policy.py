@@ -14,6 +14,7 @@ from flagseal.model.policy_set import load_policies
 from flagseal.repository import FlagRepository
 from flagseal_cli.console import Progress, note, print_json
 from flagseal_cli.founding import read_trust
+from flagseal_cli.group import group
 from flagseal_cli.options import data_option, environment_option, format_option, repo_option
 from flagseal_cli.pasts import pasts_of, trust_from_notes
 from flagseal_cli.published import published_state
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from flagseal_validators.policy_tests import MutationReport
 
 
-@click.group("policy")
+@group("policy")
 def policy_command() -> None:
     """Test policies, and try others on the past."""
 

@@ -17,6 +17,7 @@ from flagseal.snapshot.report import Report, verify_repository
 from flagseal.snapshot.store import DirectoryStore
 from flagseal.snapshot.stores import open_reader, open_store
 from flagseal_cli.console import note, print_json
+from flagseal_cli.group import group
 from flagseal_cli.options import data_option, environment_option, format_option, repo_option
 from flagseal_cli.workspace import data_folder, find_repository
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from flagseal.snapshot.store import Reader
 
 
-@click.group("snapshot")
+@group("snapshot")
 def snapshot_command() -> None:
     """Verify, show or tidy up what is published."""
 

@@ -18,6 +18,7 @@ from flagseal_cli.commands.restore import restore_command
 from flagseal_cli.commands.revoke import revoke_command
 from flagseal_cli.console import note, print_json
 from flagseal_cli.founding import OFFLINE_KEYS, THRESHOLD, Forge, found, promote_online_key
+from flagseal_cli.group import group
 from flagseal_cli.locking import alone_in
 from flagseal_cli.offline import folder_of, keys_option, made_at, open_keys, store_of, store_option
 from flagseal_cli.options import data_option, environment_option, format_option, repo_option
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 _FIRST_ROOT = metadata_name("root", 1)
 
 
-@click.group("trust")
+@group("trust")
 def trust_command() -> None:
     """Found, show and rotate the keys that everything hangs on."""
 
@@ -48,7 +49,7 @@ def trust_command() -> None:
 @click.option(
     "--admission-key",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Public key whose receipts prove emergencies in a cluster. If PATH is missing, a key is generated there.",
+    help="Public key whose receipts prove emergencies in a cluster. Where it is missing, a key is generated.",
 )
 @click.option("--github", metavar="ID:OWNER/NAME", help="The repository on GitHub, by its number and name.")
 @click.option(
