@@ -230,6 +230,17 @@ def test_a_flag_that_others_need_is_not_deleted(tmp_path: Path) -> None:
         assert "as a prerequisite" in found.issues[0].body
 
 
+def test_whoever_owns_what_requires_a_flag_is_told_of_its_end(tmp_path: Path) -> None:
+    """The request is made all the same, and mentions them."""
+    needing = flag(
+        "other", owner="team-search",
+        production={"requires": [{"flag": "checkout", "variant": "enabled"}], "default": "enabled"},
+    )  # fmt: skip
+    with bench(tmp_path, ending("checkout"), needing) as found:
+        assert found.done() == {CHECKOUT: "opened"}
+        assert "@alice-gh @bob-gh @carol-gh" in found.pulls[0].body
+
+
 def test_an_entitlement_is_reviewed_and_never_retired(tmp_path: Path) -> None:
     """An issue asks for the review, no request; nothing of its file changes."""
     entitled = flag(purpose="entitlement", review={"every": "90d", "last": "2026-08-01"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from markdown_it import MarkdownIt
@@ -17,6 +17,9 @@ from flagseal_validators.retirement.looking import subjects
 from flagseal_validators.retirement.references import Reference
 from flagseal_validators.retirement.stepping import due
 from tests.history.company import flag, rule, segment
+
+if TYPE_CHECKING:
+    from flagseal.model.document import Document
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 POLICY = LifecyclePolicy({}, {}, 14, {"*": ("retired",)})
@@ -121,3 +124,42 @@ def test_segments_that_nothing_else_uses_are_named_and_stay() -> None:
     item = due(found[0], NOW.date(), POLICY)
     assert item.act == "delete"
     assert "Nothing else uses `payments/pilots`" in writing_of(item, (), ()).text
+
+
+def requiring(name: str, variant: str, **more: Any) -> Document:  # noqa: ANN401
+    """Give a flag that requires `checkout` in production, and one that is on without it in staging."""
+    here = {"requires": [{"flag": "checkout", "variant": variant}], "default": "enabled"}
+    return flag(name, production=here | more, staging={"default": "enabled"})
+
+
+@pytest.mark.parametrize(
+    ("needing", "words"),
+    [
+        (requiring("other", "enabled"), "**holds for nobody** any more, so everybody is served its safe variant"),
+        (requiring("other", "disabled"), "**holds for everybody** from then on, so its own rules decide for everybody"),
+        (requiring("other", "enabled", off=True), "It is off there, so nothing changes"),
+    ],
+)  # fmt: skip
+def test_what_requires_a_flag_is_named_with_what_becomes_of_it(needing: Document, words: str) -> None:
+    """The last step switches it off in production, where people differ; in staging nobody requires it."""
+    document = flag(expires="2026-11-20", production=rule({"org": "acme"}))
+    third = flag("third", staging={"requires": [{"flag": "other", "variant": "enabled"}], "default": "enabled"})
+    found = subjects([document, needing, third], now=NOW, ages={}, references={})
+    subject = next(it for it in found if it.flag.name == "checkout")
+    body = writing_of(due(subject, NOW.date(), POLICY), (), ()).text
+    line = r"^- `payments/other` \(owner `team-payments`\) requires it to serve `\w+` in `production`\. "
+    assert re.search(line + f".*{re.escape(words)}", body, re.MULTILINE)
+    assert ("`payments/third` may change with it." in body) == ("**holds" in words)
+    assert "Its file cannot go before none of them requires it any more." in body
+    assert body.count("requires it to serve") == 1
+
+
+@pytest.mark.parametrize(
+    ("served", "words"),
+    [("enabled", "Nothing changes for it."), ("disabled", "That is not so now, and stays so")],
+)  # fmt: skip
+def test_what_stays_as_it_is_stays_so_for_what_requires_it(served: str, words: str) -> None:
+    """Where everybody is served the same already, its end changes nothing for anybody."""
+    document = flag(expires="2026-11-20", production={"default": served})
+    found = subjects([document, requiring("other", "enabled")], now=NOW, ages={}, references={})
+    assert words in writing_of(due(found[0], NOW.date(), POLICY), (), ()).text

@@ -24,7 +24,7 @@ from flagseal_validators.retirement.describing import (
     writing_of,
 )
 from flagseal_validators.retirement.editing import retiring
-from flagseal_validators.retirement.people import beyond, owners
+from flagseal_validators.retirement.people import beyond, concerned
 from flagseal_validators.retirement.stepping import by_hand
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class Bot:
 
     def _writing(self, due: Due) -> Writing:
         flag, now = due.subject.flag, self._clock()
-        return writing_of(due, owners(flag, self._policies, now), beyond(flag, self._policies, now))
+        return writing_of(due, concerned(due, self._policies, now), beyond(flag, self._policies, now))
 
     def _carry_out(self, tasks: Sequence[_Task], issues: Mapping[str, Thread]) -> Iterable[Outcome]:
         edits = [it.edit for it in tasks if it.edit is not None and it.pushes]

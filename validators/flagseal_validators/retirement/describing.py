@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from flagseal_validators.forge.desk import Mark, Writing
 from flagseal_validators.plan.markup import code, prose
 from flagseal_validators.retirement.people import mentions
+from flagseal_validators.retirement.requiring import what_requires
 from flagseal_validators.retirement.stepping import RETIRED
 
 if TYPE_CHECKING:
@@ -149,6 +150,8 @@ def _sections(due: Due, told: tuple[str, ...]) -> Iterator[str]:
         yield "### What this does\n\n" + "\n".join(f"- {line}" for line in effects(due))
     elif due.act == "wait":
         yield "### In the way\n\n" + "\n".join(f"- {prose(line)}" for line in due.obstacles)
+    if subject.required_by and due.act not in {"delete", "wait", "review"}:
+        yield "### What requires it\n\n" + "\n".join(f"- {line}" for line in what_requires(due))
     yield _references(subject.references, subject.flag.key)
     if subject.flag.purpose == "auth-protocol" and due.step != "warn":
         yield "### Before it goes\n\n" + "\n\n".join(f"**{question}**\n\n…" for question in QUESTIONS)

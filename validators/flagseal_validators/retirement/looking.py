@@ -10,6 +10,7 @@ from flagseal.model.canonical import canonical_json
 from flagseal.model.document import subject_of
 from flagseal.model.errors import CompileError
 from flagseal_validators.reasoning import constant_variant
+from flagseal_validators.retirement.requiring import requirers
 from flagseal_validators.retirement.stepping import Serving, Subject
 
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ def subjects(
                 held_by=tuple(_held_by(flag.reference, here, live)),
                 only_segments=tuple(
                     name for name in sorted(here.references(flag.reference).segments) if len(segments[name]) == 1
+                ),
+                required_by=tuple(
+                    it for name in environments for it in requirers(flag.reference, name, live.get(name, here))
                 ),
             )
         )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from flagseal.model.flag import FlagDefinition
     from flagseal.model.policies import PolicySet
+    from flagseal_validators.retirement.stepping import Due
 
 MOST: Final = 10
 """People mentioned at once."""
@@ -23,6 +24,13 @@ _LOGIN: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})(?:\[bot\])?")
 def owners(flag: FlagDefinition, policies: PolicySet, now: datetime) -> tuple[str, ...]:
     """Give the logins of the members of the team that owns a flag."""
     return _logins(members(policies.organisation, flag.owner, now), policies)
+
+
+def concerned(due: Due, policies: PolicySet, now: datetime) -> tuple[str, ...]:
+    """Give the logins of those who own a flag that something is due of, or one that requires it."""
+    teams = dict.fromkeys(it.owner for it in due.subject.required_by if due.act in {"move", "retire", "stuck"})
+    others = (login for team in teams for login in _logins(members(policies.organisation, team, now), policies))
+    return tuple(dict.fromkeys((*owners(due.subject.flag, policies, now), *others)))[:MOST]
 
 
 def beyond(flag: FlagDefinition, policies: PolicySet, now: datetime) -> tuple[str, ...]:

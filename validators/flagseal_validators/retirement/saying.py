@@ -123,6 +123,8 @@ def _more(due: Due, outcome: Outcome | None) -> Iterator[str]:
     flag, subject = due.subject.flag, due.subject
     yield f"owner {flag.owner}; {_served(due)}"
     yield from (f"in the way: {line}" for line in due.obstacles)
+    if due.act in {"move", "retire", "stuck"}:
+        yield from (f"required by {it.flag} in {it.environment}" for it in subject.required_by)
     for it in (subject.references or ())[:_MOST_PLACES]:
         yield f"in code: {it.place} ({it.how})"
     if subject.references and len(subject.references) > _MOST_PLACES:

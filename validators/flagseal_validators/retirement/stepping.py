@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from flagseal.model.policies import LifecyclePolicy
     from flagseal_validators.retirement.ages import Age
     from flagseal_validators.retirement.references import Reference
+    from flagseal_validators.retirement.requiring import Requirer
 
 Step = Literal["none", "warn", "propose", "escalate"]
 Act = Literal["none", "move", "retire", "delete", "wait", "review", "stuck"]
@@ -71,6 +72,7 @@ class Subject:
         references: Where source trees ask for it; None if none were searched.
         held_by: What refers to it in the repository, in words: prerequisites of other flags, grants.
         only_segments: Segments that nothing but this flag uses.
+        required_by: The flags that require it, one entry an environment.
     """
 
     document: Document
@@ -81,6 +83,7 @@ class Subject:
     references: tuple[Reference, ...] | None = None
     held_by: tuple[str, ...] = ()
     only_segments: tuple[str, ...] = ()
+    required_by: tuple[Requirer, ...] = ()
 
     @property
     def is_constant(self) -> bool:
