@@ -40,6 +40,7 @@ class Operator:
         words: More options.
         name: Of the process.
         store: Where it publishes; the world's directory if None.
+        temporary: Where it has its temporary files: what a killed one leaves goes with the test's folder.
     """
 
     world: World
@@ -48,11 +49,13 @@ class Operator:
     name: str = "operator"
     store: str | None = None
     _process: subprocess.Popen[str] | None = None
+    temporary: Path = field(init=False)
     _log: Path = field(init=False)
     _port: int = 0
 
     def __post_init__(self) -> None:
         self._log = self.world.path / f"{self.name}.log"
+        self.temporary = self.world.path / f"{self.name}.tmp"
 
     def __enter__(self) -> Self:
         self.start()
@@ -91,8 +94,10 @@ class Operator:
             "--lease-namespace", "default", "--lease-name", lease_of(self.world), *self.words,
         ]  # fmt: skip
         self._log.write_text("")
+        self.temporary.mkdir(exist_ok=True)
+        environment = {**os.environ, "TMPDIR": str(self.temporary)}
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, text=True, env={**os.environ})
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, text=True, env=environment)
         end = time.monotonic() + START_SECONDS
         while not (found := re.search(r"Health on http://127\.0\.0\.1:(\d+)", self.log)):
             assert self._process.poll() is None, self.log

@@ -120,6 +120,7 @@ def test_a_ceremony_that_changes_trust_has_the_next_process_begin_with_it(cluste
             cluster.create(body)
         cluster.until(lambda: operator.ended)
         assert "TrustChanged" in operator.said
+        assert list(operator.temporary.iterdir()) == []
     with Operator(world, cluster.kubeconfig) as operator:
         cluster.until(lambda: operator.gauge("head_sequence") == 1)
         assert operator.gauge("failing") == 0

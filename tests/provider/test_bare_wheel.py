@@ -22,8 +22,10 @@ TOP = Path(__file__).parents[2]
 
 
 @pytest.mark.skipif(not os.environ.get("FLAGSEAL_BARE_INSTALL"), reason="FLAGSEAL_BARE_INSTALL is not set")
-def test_the_wheel_alone_is_enough_for_an_application(tmp_path: Path) -> None:
+def test_the_wheel_alone_is_enough_for_an_application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It installs, holds no server's and no git's package, verifies in full and evaluates."""
+    # A pip that runs from its wheel, as venv runs it, leaves its certificates in the temporary folder.
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=TOP, check=True
     )

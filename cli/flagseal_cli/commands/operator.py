@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ from flagseal_operator.lease import Terms
 from flagseal_operator.process import Options, Process
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import timedelta
 
     from securesystemslib.signer import Signer
@@ -73,7 +75,9 @@ operator_command.add_command(certificates_command)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where /healthz, /readyz and /metrics answer.")
 @click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True)
 @click.option(
-    "--work", type=click.Path(path_type=Path, file_okay=False), help="Where clones lie. Default: a temporary folder."
+    "--work",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where clones lie, and stay. Default: a temporary folder.",
 )
 @click.option(
     "--credentials",
@@ -151,32 +155,44 @@ def run_command(  # noqa: PLR0913 (one argument an option)
         trust = trusted(place, pinned).trust
         desk = Desk(trust, _admission(admission_key, trust), _demanded(demanded))
         webhooks = WebhookOptions(desk, webhook_certs, webhook_client_ca, host, webhook_port)
-    process = Process(
-        Options(
-            store=place,
-            root=pinned,
-            online=online,
-            configure=lambda: configuration(kubeconfig),
-            terms=Terms(unique_identity(identity or socket.gethostname())),
-            lease=(lease_namespace, lease_name),
-            namespaces=namespaces,
-            host=host,
-            port=port,
-            git=GitOptions(work or Path(tempfile.mkdtemp(prefix="flagseal-clones-")), credentials),
-            webhooks=webhooks,
-            patience=keep_signing,
+    with _workplace(work) as clones:
+        process = Process(
+            Options(
+                store=place,
+                root=pinned,
+                online=online,
+                configure=lambda: configuration(kubeconfig),
+                terms=Terms(unique_identity(identity or socket.gethostname())),
+                lease=(lease_namespace, lease_name),
+                namespaces=namespaces,
+                host=host,
+                port=port,
+                git=GitOptions(clones, credentials),
+                webhooks=webhooks,
+                patience=keep_signing,
+            )
         )
-    )
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: process.stop())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: process.stop())
 
-    def ready(health: HealthServer) -> None:
-        if process.admission is not None:
-            note(f"Webhooks on https://{host}:{process.admission.port}.")
-        note(f"Health on http://{host}:{health.port}; process {os.getpid()}.")
+        def ready(health: HealthServer) -> None:
+            if process.admission is not None:
+                note(f"Webhooks on https://{host}:{process.admission.port}.")
+            note(f"Health on http://{host}:{health.port}; process {os.getpid()}.")
 
-    process.run(ready)
+        process.run(ready)
     note("Stopped.")
+
+
+@contextmanager
+def _workplace(named: Path | None) -> Iterator[Path]:
+    """Give the folder for clones: the one that is named, or one that goes when the process ends."""
+    if named is not None:
+        yield named
+        return
+    # A git that is fetching still may write into it until the process has ended.
+    with tempfile.TemporaryDirectory(prefix="flagseal-clones-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 def _admission(uri: str | None, trust: Trust) -> Signer | None:
