@@ -61,14 +61,15 @@ class SyncServer:
 
     def __init__(self, host: str = "127.0.0.1", port: int = PORT, *, limit: int = 256, patience: float = 10.0) -> None:
         with listen(host, port, option=OPTION) as probe:  # gRPC takes no socket, and its errors name no cause.
-            self.host, self.port = probe.getsockname()[:2]
+            self.host, self.port = probe.getsockname()[0], port
         self._limit = limit
         self._patience = patience
         self._service: SyncService | None = None
         self._threads = ThreadPoolExecutor(limit + _SPARE_THREADS, thread_name_prefix="flagseal-sync")
         self._grpc = grpc.server(self._threads, options=_OPTIONS, maximum_concurrent_rpcs=limit + _SPARE_THREADS)
         try:
-            self._grpc.add_insecure_port(self.address)
+            # It finds the free port itself: the one that the probe had may be somebody else's by now.
+            self.port = self._grpc.add_insecure_port(self.address)
         except RuntimeError as error:
             raise cannot_listen(self.host, self.port, OSError(0, str(error)), OPTION) from None
 
