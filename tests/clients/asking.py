@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.clients.company import Question
 
-PATIENCE = 20.0
+PATIENCE = 90.0
 """Seconds to wait for what a client is to notice by itself."""
 
 
@@ -191,7 +191,7 @@ def python_flagd(at: Addresses, selector: str | None = None) -> FlagdProvider:
         port=at.port,
         selector=selector,
         resolver_type=ResolverType.IN_PROCESS,
-        deadline_ms=10_000,
+        deadline_ms=90_000,
         retry_backoff_ms=100,
         retry_backoff_max_ms=200,
     )
@@ -204,4 +204,4 @@ def python_flagd_file(path: Path) -> FlagdProvider:
 
 def python_ofrep(at: Addresses) -> OFREPProvider:
     """openfeature-provider-ofrep, which asks for each evaluation."""
-    return OFREPProvider(at.url)
+    return OFREPProvider(at.url, timeout=PATIENCE)

@@ -121,7 +121,7 @@ class Up:
             f"{self.url}{path}",
             content=json.dumps(body),
             headers={"content-type": "application/x-www-form-urlencoded"},
-            timeout=10,
+            timeout=DEADLINE_SECONDS,
         )
         found = answer.json()
         assert isinstance(found, dict)

@@ -241,4 +241,4 @@ def ssh_remote(server: Path, folder: Path) -> Iterator[SshRemote]:
         yield SshRemote(port, f"[127.0.0.1]:{port} {host.line}\n", private)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)

@@ -180,7 +180,7 @@ def test_who_says_nothing_holds_up_nobody(company: World, tmp_path: Path, monkey
             client.connection.sock.sendall(b"POST /mutate HTTP/1.1\r\nContent-Type: application/json\r\nContent-Le")
             half.append(client)
         assert Client(admission.port, authority).post("/mutate", REVIEW)[0] == 200
-        silent[0].settimeout(5)
+        silent[0].settimeout(60)
         assert silent[0].recv(1) == b""
         for one in silent:
             one.close()
@@ -211,7 +211,8 @@ def test_a_rotated_certificate_is_taken_up_under_load(company: World, tmp_path: 
             if not threads[0].is_alive():
                 for thread in threads:
                     thread.start()
-            time.sleep(0.3)
+            enough = answered[0] + 5
+            until(lambda enough=enough: answered[0] > enough or failures)
             (tmp_path / "coming").rename(folder / f"..next{len(second)}")
             swap(folder, f"..next{len(second)}/..data")
             until(lambda authority=coming.authority: _answers(admission.port, authority))
@@ -219,7 +220,6 @@ def test_a_rotated_certificate_is_taken_up_under_load(company: World, tmp_path: 
         for thread in threads:
             thread.join()
         assert failures == []
-        assert answered[0] > 10
         assert not _answers(admission.port, first.authority)
 
 

@@ -12,7 +12,7 @@ from flagseal_operator.runner import Runner
 if TYPE_CHECKING:
     import pytest
 
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 class Counting:

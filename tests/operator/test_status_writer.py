@@ -18,7 +18,7 @@ from tests.operator.double import Double, segment
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PATIENCE = 30.0
+PATIENCE = 90.0
 REF = Ref("Segment", "payments", "first")
 
 

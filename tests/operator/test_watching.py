@@ -16,7 +16,7 @@ from tests.operator.double import Double, segment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PATIENCE = 45.0
+PATIENCE = 90.0
 EXPIRED = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}}
 
 

@@ -78,7 +78,7 @@ class Client:
         context = ssl.create_default_context(cadata=authority.decode())
         if identity is not None:
             context.load_cert_chain(identity / "tls.crt", identity / "tls.key")
-        self.connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=20, context=context)
+        self.connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=60, context=context)
 
     def post(self, path: str, body: bytes | dict[str, Any], **headers: str) -> tuple[int, Any]:
         """Send a review; give the status and the JSON, or the text, of the answer."""

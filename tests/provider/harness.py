@@ -93,4 +93,4 @@ def relaying(world: World, name: str = "relay", **options: Any) -> Iterator[tupl
 
 def provider(world: World, source: str, **options: Any) -> FlagsealProvider:  # noqa: ANN401
     """Make a provider that looks for news only when it is told to, unless options say otherwise."""
-    return FlagsealProvider(source, **{"root": world.root, "clock": world.clock, "poll": 3600, "wait": 10, **options})
+    return FlagsealProvider(source, **{"root": world.root, "clock": world.clock, "poll": 3600, "wait": 120, **options})

@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning"),
 ]
 
-_SECONDS = 30.0
+_SECONDS = 180.0
 
 
 class Child:

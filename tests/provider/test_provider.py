@@ -17,6 +17,7 @@ from openfeature.provider import ProviderStatus
 
 from flagseal.model.errors import UsageError
 from flagseal.provider import FlagsealProvider
+from flagseal.provider.keeper import Keeper
 from flagseal.snapshot.client import Refresh, SnapshotClient
 from flagseal.snapshot.store import DirectoryStore
 from tests.attacks.thief import Thief
@@ -102,15 +103,24 @@ def test_without_a_stream_the_poll_finds_what_is_new(world: World) -> None:
         assert app.on("pay-later")
 
 
-def test_a_stream_that_breaks_is_taken_up_again(world: World) -> None:
+def test_a_stream_that_breaks_is_taken_up_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Evaluation goes on, and what was published meanwhile arrives by the next stream."""
+    heard: list[Keeper] = []
+    notify = Keeper.notify
+
+    def pass_on_all_but_the_first(keeper: Keeper) -> None:
+        # The look that the first stream's event asks for could be late, and find what is published meanwhile.
+        heard.append(keeper)
+        if len(heard) > 1:
+            notify(keeper)
+
+    monkeypatch.setattr(Keeper, "notify", pass_on_all_but_the_first)
     with relaying(world) as (relay, url), application(provider(world, url)) as app:
-        eventually(lambda: app.provider.following)
+        eventually(lambda: len(heard) == 1 and app.provider.following)
         follower = app.provider._keeper._follower  # type: ignore[union-attr]
         assert follower is not None
         follower._longest_wait = 0.2
-        time.sleep(0.5)  # the look that the stream's first event asked for is over
-        asyncio.run_coroutine_threadsafe(close_streams(relay), relay._loop).result(5)  # type: ignore[arg-type]
+        asyncio.run_coroutine_threadsafe(close_streams(relay), relay._loop).result(60)  # type: ignore[arg-type]
         eventually(lambda: not app.provider.following)
         world.change(flag("pay-later", on_for=["acme"]))
         relay.notify()
@@ -208,6 +218,7 @@ def test_a_thief_of_the_online_key_changes_no_answer_and_is_told_of(world: World
         assert relay.book is not None
 
 
+@pytest.mark.usefixtures("looked_first")
 def test_a_client_that_believes_the_online_key_is_told_apart(world: World) -> None:
     """``verify="tuf"`` takes what the thief signs: that is what full verification is for."""
     thief = Thief(world.directory, world.online, world.clock)
@@ -216,7 +227,7 @@ def test_a_client_that_believes_the_online_key_is_told_apart(world: World) -> No
     with application(provider(world, folder(world), verify="tuf")) as app:
         assert not app.on("new-checkout")
     with pytest.raises(ProviderNotReadyError, match="unapproved-content"):
-        api.set_provider_and_wait(provider(world, folder(world), wait=0.5), DOMAIN)
+        api.set_provider_and_wait(provider(world, folder(world), wait=0.1), DOMAIN)
     api.shutdown()
 
 
@@ -288,7 +299,7 @@ def test_a_start_without_network_serves_what_was_verified_before(world: World, t
     with application(provider(world, "http://127.0.0.1:9/tuf/", cache=cache)) as app:
         assert app.client.get_provider_status() is ProviderStatus.READY
         assert app.on("new-checkout")
-        assert (app.provider.trouble or "").startswith("unreachable")
+        eventually(lambda: (app.provider.trouble or "").startswith("unreachable"))
 
 
 def test_a_stale_start_says_stale_after_ready(world: World, tmp_path: Path) -> None:
@@ -323,6 +334,19 @@ def test_no_event_overtakes_what_the_sdk_says_of_the_start(
         assert app.client.get_provider_status() is ProviderStatus.STALE
 
 
+@pytest.fixture
+def looked_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a start without anything verified end only once it was looked, however slow the machine is."""
+    announce = Keeper.announce
+
+    def late(keeper: Keeper, *, ready: bool) -> None:
+        eventually(lambda: keeper.view is not None or keeper.trouble is not None)
+        announce(keeper, ready=ready)
+
+    monkeypatch.setattr(Keeper, "announce", late)
+
+
+@pytest.mark.usefixtures("looked_first")
 def test_without_anything_verified_it_says_why_and_becomes_ready_later(world: World, tmp_path: Path) -> None:
     """Initialising is bounded; looking goes on."""
     away = tmp_path / "later"
@@ -336,11 +360,12 @@ def test_without_anything_verified_it_says_why_and_becomes_ready_later(world: Wo
         assert app.on("new-checkout")
 
 
+@pytest.mark.usefixtures("looked_first")
 def test_another_root_is_never_ready(world: World, tmp_path: Path) -> None:
     """Whoever controls source and network has no say in what is trusted."""
     other = World(tmp_path / "other")
     with pytest.raises(ProviderNotReadyError, match="wrong-signature"):
-        api.set_provider_and_wait(provider(other, folder(world), wait=0.3), DOMAIN)
+        api.set_provider_and_wait(provider(other, folder(world), wait=0.1), DOMAIN)
     assert api.get_client(DOMAIN).get_boolean_value("new-checkout", False, ACME) is False
     api.shutdown()
 
@@ -444,7 +469,7 @@ def test_evaluation_goes_on_while_a_refresh_hangs(world: World, monkeypatch: pyt
 
     def hang(*_: object) -> None:
         hanging.set()
-        release.wait(20)
+        release.wait(600)
         raise OSError
 
     with application(provider(world, folder(world), poll=0.05)) as app:
@@ -459,7 +484,7 @@ def test_evaluation_goes_on_while_a_refresh_hangs(world: World, monkeypatch: pyt
             )
 
         try:
-            assert asyncio.run(asyncio.wait_for(asked(), 5)) == [True] * 100
+            assert asyncio.run(asyncio.wait_for(asked(), 120)) == [True] * 100
             world.clock.advance(minutes=12)
             app.wait_for(STALE)
             assert app.client.get_boolean_details("new-checkout", False, ACME).flag_metadata["stale"] is True
@@ -485,16 +510,15 @@ def test_no_answer_mixes_two_snapshots(world: World) -> None:
         for thread in threads:
             thread.start()
         try:
+            eventually(lambda: allowed <= set(seen))
             for turn in range(4):
                 world.change(flag("pay-later", on_for=["acme"] if turn % 2 == 0 else []))
                 statement = world.entries[-1].envelope.statement.id
                 allowed.add((turn % 2 == 0, statement))
-                eventually(
-                    lambda: app.client.get_boolean_details("pay-later", False).flag_metadata["approval"] == statement  # noqa: B023 (asked within this turn)
-                )
+                eventually(lambda: statement in {approval for _, approval in list(seen)})  # noqa: B023 (asked within this turn)
         finally:
             stop.set()
             for thread in threads:
                 thread.join()
         assert set(seen) <= allowed
-        assert len(set(seen)) > 2
+        assert len(set(seen)) == 5

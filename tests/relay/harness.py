@@ -6,6 +6,7 @@ The chain from a signed store to an answer is ``test_verified_chain.py``'s; here
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -74,10 +75,12 @@ class MemoryNamespace:
     access: bytes = b""
 
     @classmethod
-    def of(cls, flags: Mapping[str, Any], name: str = "payments") -> MemoryNamespace:
+    def of(
+        cls, flags: Mapping[str, Any], name: str = "payments", clock: Callable[[], float] = time.time
+    ) -> MemoryNamespace:
         """Load flags as the client does."""
         document = json.dumps({"flags": flags, "metadata": {"flagSetId": name, "environment": "production"}})
-        return cls(FlagSet.load(document), f"{name}:{hash(document)}", document.encode())
+        return cls(FlagSet.load(document, clock=clock), f"{name}:{hash(document)}", document.encode())
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def world(tmp_path: Path) -> World:
 
 def status(url: str, key: str, **headers: str) -> int:
     """Ask for one flag."""
-    return httpx.post(f"{url}/ofrep/v1/evaluate/flags/{key}", content=b"{}", headers=headers).status_code
+    return httpx.post(f"{url}/ofrep/v1/evaluate/flags/{key}", content=b"{}", headers=headers, timeout=60).status_code
 
 
 def test_only_what_policy_opens_is_there(world: World) -> None:
@@ -62,14 +62,14 @@ def test_only_what_policy_opens_is_there(world: World) -> None:
     with world.client() as client, answering(world, client) as url:
         assert status(url, "ranker") == 200
         assert (status(url, "pay-later"), status(url, "no-such")) == (404, 404)
-        assert [it["key"] for it in httpx.post(f"{url}/ofrep/v1/evaluate/flags", content=b"{}").json()["flags"]] == [
-            "ranker"
-        ]
-        told = httpx.get(f"{url}/metrics").text
+        assert [
+            it["key"] for it in httpx.post(f"{url}/ofrep/v1/evaluate/flags", content=b"{}", timeout=60).json()["flags"]
+        ] == ["ranker"]
+        told = httpx.get(f"{url}/metrics", timeout=60).text
         assert "ranker" in told
         assert "pay-later" not in told
-        assert httpx.get(f"{url}/tuf/metadata/timestamp.json").status_code == 404
-        assert httpx.get(f"{url}/readyz").json()["ready"] is True
+        assert httpx.get(f"{url}/tuf/metadata/timestamp.json", timeout=60).status_code == 404
+        assert httpx.get(f"{url}/readyz", timeout=60).json()["ready"] is True
 
 
 def test_a_namespace_closes_and_opens_as_policy_does(world: World) -> None:

@@ -121,6 +121,6 @@ def read(body: bytes) -> str:
 )
 def test_no_bytes_on_the_wire_stop_the_relay(asked: Asked, line: bytes, headers: list[bytes], body: bytes) -> None:
     """Not every stranger speaks HTTP."""
-    with socket.create_connection((asked.server.host, asked.server.port), timeout=5) as wire:
+    with socket.create_connection((asked.server.host, asked.server.port), timeout=60) as wire:
         wire.sendall(b"\r\n".join([line, *headers, b"", body]))
     assert asked.one("static").status_code == 200

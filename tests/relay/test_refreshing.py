@@ -139,7 +139,7 @@ def test_a_stale_snapshot_goes_on_answering_and_says_so(own: Asked) -> None:
     text = own.client.get("/metrics").text
     assert "flagseal_snapshot_stale 1.0" in text
     seconds = next(line for line in text.splitlines() if line.startswith("flagseal_staleness_seconds "))
-    assert 89 < float(seconds.split()[1]) < 120
+    assert float(seconds.split()[1]) >= 90
     own.source.coming = fresh_view
     eventually(lambda: not own.client.get("/readyz").json()["stale"])
     assert "stale" not in own.one("static").json()["metadata"]
@@ -208,13 +208,22 @@ def test_no_bulk_answer_mixes_two_snapshots(own: Asked) -> None:
     swapping = threading.Thread(target=swap)
     swapping.start()
     seen: set[tuple[int, str]] = set()
+
+    def ask() -> None:
+        answer = own.bulk().json()
+        values = {flag["value"] for flag in answer["flags"]}
+        assert len(values) == 1
+        seen.add((answer["metadata"]["version"], values.pop()))
+
+    def both_are_seen() -> bool:
+        ask()
+        return len(seen) > 1
+
     try:
         eventually(lambda: len(own.bulk().json()["flags"]) == 60)
         for _ in range(300):
-            answer = own.bulk().json()
-            values = {flag["value"] for flag in answer["flags"]}
-            assert len(values) == 1
-            seen.add((answer["metadata"]["version"], values.pop()))
+            ask()
+        eventually(both_are_seen)
     finally:
         stop.set()
         swapping.join()

@@ -27,7 +27,7 @@ def test_without_tokens_only_the_loopback_interface_is_listened_on(host: str) ->
 def test_the_loopback_interface_is_listened_on(host: str) -> None:
     """By address or by name."""
     with serve(make_relay(MemorySource(view())), host, 0) as server:
-        assert httpx.get(f"{server.url}/healthz", headers={"host": "localhost"}).status_code == 200
+        assert httpx.get(f"{server.url}/healthz", headers={"host": "localhost"}, timeout=60).status_code == 200
 
 
 def test_ipv6_is_spoken_where_there_is_any() -> None:
@@ -39,7 +39,7 @@ def test_ipv6_is_spoken_where_there_is_any() -> None:
         pytest.skip("no IPv6 on this machine")
     with serve(make_relay(MemorySource(view())), "::1", 0) as server:
         assert server.url.startswith("http://[::1]:")
-        assert httpx.get(f"{server.url}/healthz").status_code == 200
+        assert httpx.get(f"{server.url}/healthz", timeout=60).status_code == 200
 
 
 def test_a_taken_port_is_named_with_a_way_out() -> None:
@@ -65,7 +65,7 @@ def test_stopping_frees_the_port_and_leaves_no_thread() -> None:
     """So that a process can start another; stopping twice is stopping once."""
     before = threading.active_count()
     server = serve(make_relay(MemorySource(view())), port=0)
-    httpx.get(f"{server.url}/healthz")
+    httpx.get(f"{server.url}/healthz", timeout=60)
     server.stop()
     server.stop()
     assert not server.running
@@ -77,10 +77,10 @@ def test_stopping_frees_the_port_and_leaves_no_thread() -> None:
 def test_stopping_lets_a_running_request_end() -> None:
     """A client in the middle of its body is waited for."""
     with serve(make_relay(MemorySource(view())), port=0) as server:
-        wire = socket.create_connection((server.host, server.port), timeout=5)
+        wire = socket.create_connection((server.host, server.port), timeout=60)
         head = b"POST /ofrep/v1/evaluate/flags/static HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n"
         wire.sendall(head + b"{")
-        httpx.get(f"{server.url}/healthz")
+        httpx.get(f"{server.url}/healthz", timeout=60)
         stopping = threading.Thread(target=server.stop)
         stopping.start()
         wire.sendall(b"}")

@@ -33,7 +33,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     store.put_new(f"targets/payments/{DIGEST}.flags.json", b"flags")
     store.put_new(f"targets/_repository/history/{DIGEST}.0.jsonl", b"{}\n")
     relay = make_relay(MemorySource(view()), files=store)
-    with serve(relay, port=0) as server, httpx.Client(base_url=server.url) as client:
+    with serve(relay, port=0) as server, httpx.Client(base_url=server.url, timeout=60) as client:
         yield client
 
 
@@ -98,14 +98,14 @@ def test_a_store_that_cannot_be_read_is_not_our_fault() -> None:
             raise SnapshotError(f"{name}: the disk is gone")
 
     with serve(make_relay(MemorySource(view()), files=Broken()), port=0) as server:
-        answer = httpx.get(f"{server.url}/tuf/metadata/timestamp.json")
+        answer = httpx.get(f"{server.url}/tuf/metadata/timestamp.json", timeout=60)
         assert answer.status_code == 503
         assert answer.json()["errorDetails"]
 
 
 def test_a_relay_without_files_gives_none(own_relay_url: str) -> None:
     """They are optional."""
-    assert httpx.get(f"{own_relay_url}/tuf/metadata/timestamp.json").status_code == 404
+    assert httpx.get(f"{own_relay_url}/tuf/metadata/timestamp.json", timeout=60).status_code == 404
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ class Running:
 
     def one(self, key: str, body: bytes = ACME) -> httpx.Response:
         """Ask for one flag."""
-        return httpx.post(f"{self.url}/ofrep/v1/evaluate/flags/{key}", content=body)
+        return httpx.post(f"{self.url}/ofrep/v1/evaluate/flags/{key}", content=body, timeout=60)
 
     def variant(self, key: str, body: bytes = ACME) -> object:
         """Ask for one flag's variant."""
@@ -73,7 +73,7 @@ def test_an_approved_change_changes_the_answer(world: World) -> None:
         assert running.variant("new-checkout", GLOBEX) == "on"
         metadata = running.one("new-checkout", GLOBEX).json()["metadata"]
         assert metadata["approval"] == world.entries[-1].envelope.statement.id
-        samples = read(httpx.get(f"{running.url}/metrics").text)
+        samples = read(httpx.get(f"{running.url}/metrics", timeout=60).text)
         assert samples["flagseal_snapshot_version", ()] == published.version
         assert samples["flagseal_snapshot_sequence", ()] == published.sequence
 
@@ -88,9 +88,11 @@ def test_a_store_that_goes_back_changes_no_answer(world: World) -> None:
         eventually(lambda: running.variant("new-checkout", GLOBEX) == "on")
         (world.directory.path / "metadata" / "timestamp.json").write_bytes(before.data)
         running.relay.notify()
-        eventually(lambda: 'refused_updates_total{reason="rollback"}' in httpx.get(f"{running.url}/metrics").text)
+        eventually(
+            lambda: 'refused_updates_total{reason="rollback"}' in httpx.get(f"{running.url}/metrics", timeout=60).text
+        )
         assert running.variant("new-checkout", GLOBEX) == "on"
-        assert httpx.get(f"{running.url}/readyz").json()["refused"] == "rollback"
+        assert httpx.get(f"{running.url}/readyz", timeout=60).json()["refused"] == "rollback"
 
 
 def test_a_relay_behind_a_relay_verifies_for_itself(world: World, tmp_path: Path) -> None:
@@ -129,7 +131,7 @@ def test_a_relay_that_is_cut_off_says_so_and_keeps_answering(world: World) -> No
         running.relay.notify()
         eventually(lambda: running.one("instant-refund").json()["metadata"].get("stale") is True)
         assert running.variant("instant-refund") == "on"
-        fresh = httpx.get(f"{running.url}/readyz").json()
+        fresh = httpx.get(f"{running.url}/readyz", timeout=60).json()
         assert (fresh["ready"], fresh["stale"]) == (True, True)
 
         world.clock.advance(hours=1)

@@ -16,6 +16,7 @@ import pytest
 from flagseal.model.errors import SnapshotError
 from flagseal.snapshot.client import SnapshotClient
 from flagseal.snapshot.refusal import Refused
+from tests.relay.test_refreshing import eventually
 from tests.snapshot.webserver import serve
 from tests.snapshot.world import FLAGS, MONDAY, Clock, World, answer, flag, policies
 
@@ -122,6 +123,7 @@ def test_an_evaluation_sees_one_snapshot(world: World) -> None:
                 orgs = ["globex"] if number % 2 else ["acme"]
                 world.change(flag("pay-later", on_for=orgs), flag("twin", "search", on_for=orgs))
                 assert client.refresh().reason is None
+                eventually(lambda: (orgs == ["globex"],) * 2 in seen)  # noqa: B023 (asked within this turn)
         finally:
             done.set()
         for watcher in watchers:

@@ -64,7 +64,7 @@ def following(
 ) -> Iterator[tuple[Server, Follower, list[float]]]:
     """Follow a server; give it, the follower, and when news came."""
     server, news = Server(serve_one), list[float]()
-    settings: dict[str, float] = {"silence": 0.5, "longest_wait": 0.05, **options}
+    settings: dict[str, float] = {"silence": 60.0, "longest_wait": 0.05, **options}
     follower = Follower(server.url, lambda: news.append(time.monotonic()), **settings)  # type: ignore[arg-type]
     follower.start()
     try:
@@ -76,9 +76,9 @@ def following(
     assert not follower._thread.is_alive()
 
 
-def held(connection: socket.socket, seconds: float = 0.3) -> None:
-    """Keep a connection open for a while."""
-    connection.settimeout(seconds)
+def held(connection: socket.socket) -> None:
+    """Keep a connection open until the other side closes it."""
+    connection.settimeout(60)
     try:
         connection.recv(1)
     except TimeoutError:
@@ -162,7 +162,7 @@ def test_silence_is_a_broken_stream() -> None:
 
     def fall_silent(connection: socket.socket, _: int) -> None:
         connection.sendall(STREAM + EVENT)
-        held(connection, 20)
+        held(connection)
 
     with following(fall_silent, silence=0.1) as (server, _, news):
         eventually(lambda: len(server.requests) >= 3 and len(news) >= 2)
@@ -198,7 +198,7 @@ def test_a_stream_that_drips_is_heard() -> None:
         for byte in STREAM + b": hello\r\n\r\nid: 1\rdata: x\r\rid: 2\ndata: y\n\n":
             connection.sendall(bytes([byte]))
             time.sleep(0.002)
-        held(connection, 1)
+        held(connection)
 
     with following(drip) as (_, follower, news):
         eventually(lambda: len(news) == 2)

@@ -60,7 +60,7 @@ def through(s3: S3Server, prefix: str, proxy: Proxy, as_writer: None) -> Callabl
     """Open the same store by way of the bad network, with so many seconds for each request."""
     del as_writer
 
-    def opened(seconds: float = 10.0) -> ObjectStore:
+    def opened(seconds: float = 60.0) -> ObjectStore:
         bucket = Bucket.parse(s3.url(prefix, proxy.endpoint)).settled()
         return ObjectStore.of(bucket, attempt=timedelta(seconds=seconds))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -22,18 +21,16 @@ class Fault:
     Attributes:
         how: ``answer`` with a status and never reach the server; ``cut`` the connection before the server hears of it;
             ``half`` of the body reaches the server; the server does it and the answer is ``lost``, or ``torn`` in the
-            middle; ``late`` reaches the server after the caller has given up.
+            middle; ``late`` reaches the server once the proxy lets it.
         method: Of the requests it happens to.
         status: For ``answer``.
         code: For ``answer``: S3's word for it.
-        seconds: For ``late``.
     """
 
     how: Literal["answer", "cut", "half", "lost", "torn", "late"]
     method: str = "PUT"
     status: int = 503
     code: str = "SlowDown"
-    seconds: float = 0.0
 
 
 class Proxy:
@@ -41,6 +38,7 @@ class Proxy:
 
     Attributes:
         seen: Methods of the requests that came, in order.
+        let_go: Set when late requests may reach the server.
         late: Released for each late request that the server has answered by now.
     """
 
@@ -52,6 +50,7 @@ class Proxy:
         self._alternating: Fault | None = None
         self._turn = False
         self.seen: list[str] = []
+        self.let_go = threading.Event()
         self.late = threading.Semaphore(0)
         self.endpoint = ""
 
@@ -85,7 +84,7 @@ class Proxy:
     def upstream(self) -> HTTPConnection:
         """Open a connection to the server."""
         assert self._upstream.hostname is not None
-        return HTTPConnection(self._upstream.hostname, self._upstream.port, timeout=30)
+        return HTTPConnection(self._upstream.hostname, self._upstream.port, timeout=120)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -110,8 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._pass_half(body)
             self._hang_up()
             return
-        if fault is not None and how == "late":
-            time.sleep(fault.seconds)
+        if how == "late":
+            self.proxy.let_go.wait()
         status, headers, answer = self._pass(body)
         if how == "late":
             self.proxy.late.release()
@@ -180,6 +179,7 @@ def bad_network(upstream: str) -> Iterator[Proxy]:
     try:
         yield proxy
     finally:
+        proxy.let_go.set()
         server.shutdown()
         server.server_close()
         thread.join()

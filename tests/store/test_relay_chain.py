@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.store.server import S3Server
 
 FLAGSEAL = str(Path(sys.executable).with_name("flagseal"))
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 
 
 @contextmanager
@@ -51,13 +51,13 @@ def relay(folder: Path, name: str, *where: str, env: dict[str, str] | None = Non
         yield found.group(0).rstrip(".:")
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=120)
         process.stdout.close()
 
 
 def ready(url: str) -> dict[str, Any]:
     """Ask a relay what it serves."""
-    answer = urllib3.request("GET", f"{url}/readyz", retries=False, timeout=5)
+    answer = urllib3.request("GET", f"{url}/readyz", retries=False, timeout=60)
     body: dict[str, Any] = json.loads(answer.data)
     return body
 
@@ -76,7 +76,7 @@ def until_serving(url: str, sequence: int) -> dict[str, Any]:
 def value(url: str, key: str) -> object:
     """Evaluate a flag over OFREP."""
     body = json.dumps({"context": {"targetingKey": "u1", "org": "acme"}})
-    answer = urllib3.request("POST", f"{url}/ofrep/v1/evaluate/flags/{key}", body=body, retries=False, timeout=5)
+    answer = urllib3.request("POST", f"{url}/ofrep/v1/evaluate/flags/{key}", body=body, retries=False, timeout=60)
     return json.loads(answer.data).get("value")
 
 
@@ -127,7 +127,7 @@ class _Liar(BaseHTTPRequestHandler):
     lying: threading.Event
 
     def do_GET(self) -> None:
-        answer = urllib3.request("GET", self.upstream + self.path, retries=False, timeout=10)
+        answer = urllib3.request("GET", self.upstream + self.path, retries=False, timeout=60)
         data = answer.data
         if self.lying.is_set():
             data = data.replace(b'"acme"', b'"evil"').replace(b"acme", b"evil")

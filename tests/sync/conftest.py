@@ -49,13 +49,13 @@ class Asked:
         """Open a stream."""
         request = sync_pb2.SyncFlagsRequest(provider_id="test", selector=selector)
         metadata = None if header is None else (("flagd-selector", header),)
-        return Stream(self.stub.SyncFlags(request, metadata=metadata, timeout=30))
+        return Stream(self.stub.SyncFlags(request, metadata=metadata, timeout=300))
 
     def fetch(self, selector: str = "", header: str | None = None) -> str:
         """Ask once."""
         request = sync_pb2.FetchAllFlagsRequest(provider_id="test", selector=selector)
         metadata = None if header is None else (("flagd-selector", header),)
-        answer = self.stub.FetchAllFlags(request, metadata=metadata, timeout=30)
+        answer = self.stub.FetchAllFlags(request, metadata=metadata, timeout=300)
         return str(answer.flag_configuration)
 
     def published(self, namespace: str) -> str:

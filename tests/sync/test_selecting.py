@@ -114,7 +114,7 @@ def test_two_headers_that_differ_are_refused(asked: Asked) -> None:
     """One could be shown to a proxy, and the other to us."""
     headers = (("flagd-selector", "payments"), ("flagd-selector", "search"))
     with pytest.raises(grpc.RpcError) as refused:
-        asked.stub.FetchAllFlags(sync_pb2.FetchAllFlagsRequest(), metadata=headers, timeout=10)
+        asked.stub.FetchAllFlags(sync_pb2.FetchAllFlagsRequest(), metadata=headers, timeout=60)
     assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
@@ -123,7 +123,7 @@ def test_a_request_that_is_no_message_is_refused(asked: Asked) -> None:
     channel: Any = asked.channel
     for call in (
         channel.unary_unary("/flagd.sync.v1.FlagSyncService/FetchAllFlags"),
-        lambda request: next(channel.unary_stream("/flagd.sync.v1.FlagSyncService/SyncFlags")(request, timeout=10)),
+        lambda request: next(channel.unary_stream("/flagd.sync.v1.FlagSyncService/SyncFlags")(request, timeout=60)),
     ):
         with pytest.raises(grpc.RpcError) as refused:
             call(b"\xff")
@@ -134,15 +134,15 @@ def test_a_call_of_no_such_name_is_unimplemented(asked: Asked) -> None:
     """So that clients of a later version can tell."""
     channel: Any = asked.channel
     with pytest.raises(grpc.RpcError) as refused:
-        channel.unary_unary("/flagd.sync.v1.FlagSyncService/Later")(b"", timeout=10)
+        channel.unary_unary("/flagd.sync.v1.FlagSyncService/Later")(b"", timeout=60)
     assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_nothing_is_added_to_anybodys_context(asked: Asked) -> None:
     """Neither by the deprecated call nor beside the flags: answers would differ from those over HTTP."""
-    metadata = asked.stub.GetMetadata(sync_pb2.GetMetadataRequest(), timeout=10)
+    metadata = asked.stub.GetMetadata(sync_pb2.GetMetadataRequest(), timeout=60)
     assert metadata.HasField("metadata")
     assert len(metadata.metadata) == 0
-    first = next(asked.stub.SyncFlags(sync_pb2.SyncFlagsRequest(), timeout=10))
+    first = next(asked.stub.SyncFlags(sync_pb2.SyncFlagsRequest(), timeout=60))
     assert first.HasField("sync_context")
     assert len(first.sync_context) == 0

@@ -41,7 +41,7 @@ def test_a_taken_port_is_named_with_a_way_out() -> None:
 
 def test_what_a_web_page_can_send_is_no_call(asked: Asked) -> None:
     """Browsers speak no cleartext HTTP/2, so a page that names this port gets no flags, whatever it calls the host."""
-    with socket.create_connection((asked.server.host, asked.server.port), timeout=5) as wire:
+    with socket.create_connection((asked.server.host, asked.server.port), timeout=60) as wire:
         head = "POST /flagd.sync.v1.FlagSyncService/FetchAllFlags HTTP/1.1\r\nHost: flags.example.com\r\n"
         wire.sendall(f"{head}Content-Type: application/grpc-web\r\nContent-Length: 5\r\n\r\n".encode() + bytes(5))
         answer = b""
@@ -80,7 +80,7 @@ def test_up_says_where_it_is_synced_from(tmp_path: Path) -> None:
         address = json.loads((up.data / "up.json").read_text())["sync"]
         with grpc.insecure_channel(address) as channel:
             request = sync_pb2.FetchAllFlagsRequest()
-            answer = sync_pb2_grpc.FlagSyncServiceStub(channel).FetchAllFlags(request, timeout=10)
+            answer = sync_pb2_grpc.FlagSyncServiceStub(channel).FetchAllFlags(request, timeout=60)
             assert "new-checkout" in answer.flag_configuration
     finally:
         assert up.interrupt() == 0

@@ -7,11 +7,11 @@ import { createInterface } from "node:readline";
 const packages = createRequire(`${process.argv[2]}/`);
 
 const KINDS = {
-  ofrep: openServer(({ url }) => new (packages("@openfeature/ofrep-provider").OFREPProvider)({ baseUrl: url })),
+  ofrep: openServer(({ url }) => new (packages("@openfeature/ofrep-provider").OFREPProvider)({ baseUrl: url, timeoutMs: 90000 })),
   flagd: openServer(({ host, port, selector }) => {
     const { FlagdProvider } = packages("@openfeature/flagd-provider");
     return new FlagdProvider({
-      resolverType: "in-process", host, port, selector, deadlineMs: 10000, retryBackoffMs: 100, retryBackoffMaxMs: 200,
+      resolverType: "in-process", host, port, selector, deadlineMs: 90000, retryBackoffMs: 100, retryBackoffMaxMs: 200,
     });
   }),
   "ofrep-web": openWeb,
@@ -34,7 +34,7 @@ async function openWeb({ url }) {
   const client = OpenFeature.getClient();
   const changes = counting((count) => client.addHandler(ProviderEvents.ConfigurationChanged, count));
   // No polling: what it learns of changes it learns from the event stream.
-  const provider = new OFREPWebProvider({ baseUrl: url, pollInterval: 0, cacheMode: "disabled" });
+  const provider = new OFREPWebProvider({ baseUrl: url, timeoutMs: 90000, pollInterval: 0, cacheMode: "disabled" });
   await OpenFeature.setProviderAndWait(provider, {});
   return {
     changes,
