@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from flagseal_validators.retirement.references import Reference
-from tests.forge.github import ME
+from tests.approval.keyring import SshKey
+from tests.forge.github import ME, User
 from tests.forge.limits import Limits
 from tests.forge.world import run
 from tests.history.company import flag, rule
@@ -14,8 +17,6 @@ from tests.retirement.bench import Bench, Killed, bench, ending, mortal
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 CHECKOUT = "payments/checkout"
 FILE = "flags/payments/checkout.yaml"
@@ -99,16 +100,50 @@ def test_a_branch_that_somebody_else_committed_to_is_theirs(tmp_path: Path) -> N
         assert (found.branches, found.pulls[0].body) == (tip, body)
 
 
-def test_a_commit_that_somebody_signed_is_theirs(tmp_path: Path) -> None:
-    """Amended with a signature it keeps message, parent and change; the signature alone says whose it is."""
+@pytest.mark.parametrize("signatures", [1, 2])
+def test_a_commit_that_somebody_signed_is_theirs(tmp_path: Path, signatures: int) -> None:
+    """One signature or two: everything else is the bot's, and the signature alone says whose it is."""
     with bench(tmp_path, ending("checkout")) as found:
         found.done()
         head, _, message = found.world.repo.git("cat-file", "commit", BRANCH).partition("\n\n")
-        signature = "gpgsig -----BEGIN SSH SIGNATURE-----\n eA==\n -----END SSH SIGNATURE-----"
+        signature = "\n".join(
+            ["gpgsig -----BEGIN SSH SIGNATURE-----\n eA==\n -----END SSH SIGNATURE-----"] * signatures
+        )
         signed = f"{head}\n{signature}\n\n{message}\n"
         commit = found.world.repo.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=signed)
         found.world.repo.git("update-ref", f"refs/heads/{BRANCH}", commit)
         assert found.run()[CHECKOUT].why == f"somebody else committed to {BRANCH}"
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--reset-author",), ("-S",), ("--reset-author", "-S")], ids=["amended", "theirs", "signed", "both"]
+)
+def test_a_commit_that_somebody_amended_is_theirs(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """Message, parent and change are still the bot's; it is left alone even when the file goes on below it."""
+    with bench(tmp_path, ending("checkout")) as found:
+        found.done()
+        found.world.branch("mine", f"origin/{BRANCH}")
+        key = SshKey.of("bob").write(tmp_path / "bob")
+        who = {f"GIT_{role}_NAME": "Bob" for role in ("AUTHOR", "COMMITTER")}
+        who |= {f"GIT_{role}_EMAIL": "bob@example.com" for role in ("AUTHOR", "COMMITTER")}
+        how = ("-c", "gpg.format=ssh", "-c", f"user.signingkey={key}")
+        run(found.world.clone, *how, "commit", "--quiet", "--amend", "--no-edit", *options, **who)
+        found.world.push(BRANCH, force=True)
+        tips = found.branches
+        found.world.landed(ending("checkout", description="Rewritten."))
+        outcome = found.run()[CHECKOUT]
+        assert (outcome.done, outcome.why) == ("left", f"somebody else committed to {BRANCH}")
+        assert found.branches == tips
+
+
+def test_what_another_account_of_the_bots_wrote_is_the_bots(tmp_path: Path) -> None:
+    """An App in place of the job's token goes on where that left off."""
+    with bench(tmp_path, ending("checkout")) as found:
+        found.done()
+        found.world.github.me = User(900, "acme-flags[bot]", "Bot")
+        found.world.landed(ending("checkout", description="Rewritten."))
+        assert found.done() == {CHECKOUT: "updated"}
+        assert found.world.repo.git("log", "-1", "--format=%an", BRANCH) == "acme-flags[bot]"
 
 
 def by_block(found: Bench) -> dict[str, str | None]:

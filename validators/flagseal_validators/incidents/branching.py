@@ -1,18 +1,19 @@
 """The branch that a review is drafted on: made of git's objects, beside everybody's working tree, index and HEAD.
 
 A branch is written to as long as its last commit is one of ours that nobody amended: the commit says what its tree is,
-the account that writes is its author, and nobody signed it. Once a person has committed to it, or made the last commit
-theirs, it is theirs, and is left alone.
+and who wrote it. Once a person has committed to it, or made the last commit theirs, it is theirs, and is left alone.
 """
 
 from __future__ import annotations
 
-import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from flagseal.model.errors import RepositoryError
+from flagseal.repository.commit import parse_commit
+from flagseal.repository.flag_repository import LARGEST_COMMIT
+from flagseal_validators.forge.own_commits import is_untouched, written_by
 from flagseal_validators.incidents.telling import BRANCHES
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ Pushed = Literal["pushed", "current", "theirs"]
 _COPIES: Final = "refs/flagseal/incident/"
 _BASE: Final = f"{_COPIES}base"
 _TREE: Final = "Drafted-Tree"
-_AUTHOR: Final = re.compile(rb"^author .*<([^<>\n]*)> \d+ [+-]\d{4}$", re.MULTILINE)
-_SIGNED: Final = re.compile(rb"^gpgsig", re.MULTILINE)
 
 
 class Drafts:
@@ -79,14 +78,14 @@ class Drafts:
         """
         git = self._git.git
         tip = self._tips.get(branch)
-        if tip is not None and not self._is_ours(tip, hand):
+        if tip is not None and not self._is_ours(tip):
             return "theirs"
         start = tip or self._commit
         # On what the branch began with: what changed on the base since is no part of the review.
         tree = self._tree(start if tip is None else self._git.merge_base(tip, self._commit) or start, files)
         if tip is not None and tree == git.text("rev-parse", f"{tip}^{{tree}}"):
             return "current"
-        message = f"{subject}\n\n{_TREE}: {tree}\n"
+        message = f"{subject}\n\n{_TREE}: {tree}\n{written_by(hand)}\n"
         words = ("commit-tree", tree, "-p", start, "-m", message)
         commit = git.run(*words, environment=hand.environment(now))[1].decode("ascii").strip()
         # Never by force: what somebody pushed meanwhile stays.
@@ -100,16 +99,11 @@ class Drafts:
         self._tips[branch] = commit
         return "pushed"
 
-    def _is_ours(self, tip: str, hand: Hand) -> bool:
-        """Tell whether nobody else had the last commit in hand; we sign none, so a signature is a person's.
-
-        An address proves nothing, and nothing rests on it: whoever writes ours has their branch written over.
-        """
-        head = self._git.git.run("cat-file", "commit", tip)[1].partition(b"\n\n")[0]
-        author = _AUTHOR.search(head)
-        if _SIGNED.search(head) is not None or author is None or author[1] != hand.email.encode():
-            return False
-        return self._git.commit(tip).trailer(_TREE) == self._git.git.text("rev-parse", f"{tip}^{{tree}}")
+    def _is_ours(self, tip: str) -> bool:
+        """Tell whether nobody else had the last commit in hand."""
+        ((_, _, raw),) = self._git.git.objects([tip], largest=LARGEST_COMMIT)
+        commit = parse_commit(tip, raw or b"")
+        return is_untouched(raw) and commit.trailer(_TREE) == commit.tree
 
     def _tree(self, start: str, files: Mapping[str, bytes]) -> str:
         git = self._git.git

@@ -1,7 +1,7 @@
 """The branches that retirement is proposed on: made of git's objects, beside everybody's working tree, index and HEAD.
 
-A branch is ours as long as its last commit is one that we made, which the commit itself proves: it names the flag, and
-what its one file was and is. Whoever commits on top of it, signs it, or changes what it changes, has taken it over.
+A branch is ours as long as its last commit is one that we made, which the commit itself shows: it names the flag, what
+its one file was and is, and who wrote it. Whoever commits on top of it, amends or signs it, has taken it over.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from flagseal.model.limits import LARGEST_FILE
+from flagseal.repository.commit import parse_commit
+from flagseal.repository.flag_repository import LARGEST_COMMIT
 from flagseal.repository.git import blob_id
+from flagseal_validators.forge.own_commits import is_untouched, written_by
 from flagseal_validators.retirement.describing import BRANCHES
 
 if TYPE_CHECKING:
@@ -146,7 +149,8 @@ class Branches:
         stream: list[bytes] = []
         for number, edit in enumerate(edits.values(), start=1):
             was, after = self._change(edit)
-            message = f"{edit.subject}\n\n{_FLAG}: {edit.flag}\n{_WAS}: {was}\n{_IS}: {after}\n".encode()
+            trailers = f"{_FLAG}: {edit.flag}\n{_WAS}: {was}\n{_IS}: {after}\n{written_by(hand)}\n"
+            message = f"{edit.subject}\n\n{trailers}".encode()
             path = edit.path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
             stream.append(f"commit {_MADE}\nmark :{number}\nauthor {who}\ncommitter {who}\n".encode())
             stream.append(b"data %d\n%sfrom %s\n" % (len(message), message, self._commit.encode()))
@@ -171,14 +175,13 @@ class Branches:
         asked = "".join(f"{commit}\n" for commit in dict.fromkeys(named.values())).encode()
         listing = git.run("diff-tree", "--stdin", "-r", "-z", "--no-renames", stdin=asked)[1].split(b"\0")
         changed = _changed([word.decode("utf-8", "surrogateescape") for word in listing if word])
-        commits = {commit.id: commit for commit in self._git.commits(list(dict.fromkeys(named.values())))}
+        raws = {name: data for name, _, data in git.objects(dict.fromkeys(named.values()), largest=LARGEST_COMMIT)}
         for flag, tip in named.items():
-            commit = commits[tip]
+            raw = raws[tip]
+            commit = parse_commit(tip, raw or b"")
             said = commit.trailer(_WAS), commit.trailer(_IS)
             alone = len(commit.parents) == 1 and commit.parents[0] in line and commit.trailer(_FLAG) == flag
-            # We sign nothing: whoever amended it with a signature kept message, parent and change, and made it theirs.
-            alone = alone and commit.signature is None
-            ours = alone and [said] == changed.get(tip, [])
+            ours = alone and is_untouched(raw) and [said] == changed.get(tip, [])
             # What is merged whole is nobody's any more.
             yield flag, _Tip(tip, said[0] or "", said[1] or "", ours=True) if ours else _Tip(tip, ours=tip in line)
 
