@@ -14,15 +14,21 @@ GUARDED = (".github", "CODEOWNERS", "docs/CODEOWNERS")
 
 
 def changed_paths(git: Plumbing, before: str, after: str) -> tuple[str, ...]:
-    """List the paths that differ; of what was renamed, both names.
+    """List the paths that differ, sorted; of what was renamed, both names.
+
+    Compared here, and not by git, which would collect them all before it says the first: there may be too many.
 
     Args:
         git: The repository's.
         before: Object id of a commit.
         after: Object id of another.
+
+    Raises:
+        RepositoryError: ``TreeTooLarge``.
     """
-    out = git.run("diff-tree", "-r", "-z", "--no-renames", "--name-only", "--no-commit-id", before, after)[1]
-    return tuple(path.decode("utf-8", "surrogateescape") for path in out.split(b"\0") if path)
+    first, second = (frozenset(git.listing("ls-tree", "-r", "-z", "--full-tree", it)) for it in (before, after))
+    paths = {row.partition(b"\t")[2] for row in first ^ second}
+    return tuple(path.decode("utf-8", "surrogateescape") for path in sorted(paths))
 
 
 def guarded_entries(git: Plumbing, commit: str) -> str:

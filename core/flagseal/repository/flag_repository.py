@@ -176,7 +176,7 @@ class FlagRepository:
             documents are not all there is.
 
         Raises:
-            RepositoryError: ``UnknownRevision``, ``ObjectMissing``, ``ObjectCorrupt``.
+            RepositoryError: ``UnknownRevision``, ``TreeTooLarge``, ``ObjectMissing``, ``ObjectCorrupt``.
         """
         commit = self.resolve(revision)
         trees = self.governed_trees(commit)
@@ -198,7 +198,7 @@ class FlagRepository:
         """Give the object id of every file below the governed folders, by path.
 
         Raises:
-            RepositoryError: ``UnknownRevision``.
+            RepositoryError: ``UnknownRevision``, ``TreeTooLarge``.
         """
         entries = self._tree_entries(self.resolve(revision))
         return {entry.path: entry.blob for entry in entries if entry.kind == "file"}
@@ -305,9 +305,8 @@ class FlagRepository:
         return tuple(commits)
 
     def _tree_entries(self, commit: str) -> Iterator[Entry]:
-        listing = self.git.run("ls-tree", "-r", "-z", "--full-tree", commit, *FOLDERS)[1]
-        for row in listing.decode("utf-8", "replace").split("\0")[:-1]:
-            meta, _, path = row.partition("\t")
+        for row in self.git.listing("ls-tree", "-r", "-z", "--full-tree", commit, *FOLDERS):
+            meta, _, path = row.decode("utf-8", "replace").partition("\t")
             mode, _, blob = meta.split(" ")
             yield Entry(path, _KINDS.get(mode, "other"), blob)
 

@@ -22,6 +22,8 @@ from flagseal.model.errors import RepositoryError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    import git
+
 _SETTINGS = (
     ("core.fsmonitor", "false"),
     ("core.hooksPath", "/dev/null"),
@@ -39,6 +41,9 @@ _ENVIRONMENT = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_LITERAL_PATHSPECS": "1",
 }
+
+LARGEST_LISTING = 64 * 1024 * 1024
+"""Bytes of paths that are listed of one tree; about half a million files."""
 
 _HASHES = {40: "sha1", 64: "sha256"}
 """Length of an object id to the hash of the repository's object format."""
@@ -123,16 +128,47 @@ class Plumbing:
         Returns:
             Exit status, standard output, and what git said of a failure.
         """
-        process = self._handle.git.execute(
+        process = self._started(arguments, stdin=subprocess.PIPE, environment=environment)
+        out, err = process.communicate(stdin)
+        status = int(process.returncode)
+        return status, out, err.decode("utf-8", "replace").strip() or f"exit status {status}"
+
+    def _started(
+        self, arguments: tuple[str, ...], *, stdin: int, environment: Mapping[str, str] | None = None
+    ) -> git.Git.AutoInterrupt:
+        return self._handle.git.execute(
             ["git", *_OPTIONS, *arguments],
-            istream=subprocess.PIPE,
+            istream=stdin,
             as_process=True,
             env=self._environment | dict(environment or {}),
             shell=False,
         )
-        out, err = process.communicate(stdin)
+
+    def listing(self, *arguments: str) -> list[bytes]:
+        """Run one command that lists the paths of a tree with ``-z``, and give its rows.
+
+        A few hundred bytes of objects can hold more paths than there is memory, where each folder holds the next one
+        many times over: beyond :data:`LARGEST_LISTING` nothing is read.
+
+        Raises:
+            RepositoryError: ``TreeTooLarge``; ``GitFailed``, with what git said.
+        """
+        process = self._started(arguments, stdin=subprocess.DEVNULL)
+        out = process.stdout.read(LARGEST_LISTING + 1)
+        if len(out) > LARGEST_LISTING:
+            process.kill()
+            process.communicate()
+            raise RepositoryError(
+                f"{self.git_dir}: git {_command(arguments)}: the tree has too many paths to be read.",
+                code="TreeTooLarge",
+                remedy="Somebody put far too many files into it: remove them there.",
+            )
+        err = process.communicate()[1]
         status = int(process.returncode)
-        return status, out, err.decode("utf-8", "replace").strip() or f"exit status {status}"
+        if status != 0:
+            said = err.decode("utf-8", "replace").strip() or f"exit status {status}"
+            raise RepositoryError(f"{self.git_dir}: git {_command(arguments)}: {said}", code="GitFailed")
+        return list(out.split(b"\0")[:-1])
 
     def text(self, *arguments: str, stdin: bytes = b"") -> str:
         """Run one command and give its output as text, without the last line break.

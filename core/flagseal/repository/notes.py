@@ -85,7 +85,7 @@ class Notes:
             line: Without a line break inside.
 
         Raises:
-            RepositoryError: ``NotesConflict`` if others kept writing, ``NoteTooLarge``.
+            RepositoryError: ``NotesConflict`` if others kept writing, ``NoteTooLarge``, ``TreeTooLarge``.
 
         Returns:
             Whether the line is new.
@@ -126,18 +126,26 @@ class Notes:
         if state != self._read[0]:
             index: dict[str, list[str]] = {}
             for tip in state:
-                for path, blob in self._notes_at(tip).items():
+                for path, blob in self._readable_at(tip).items():
                     blobs = index.setdefault(path.replace("/", ""), [])
                     if blob not in blobs:
                         blobs.append(blob)
             self._read = (state, {name: tuple(blobs) for name, blobs in index.items()})
         return self._read[1]
 
+    def _readable_at(self, tip: str) -> dict[str, str]:
+        """Do as :meth:`_notes_at`; a ref with too many notes to be read is as good as one without any."""
+        try:
+            return self._notes_at(tip)
+        except RepositoryError as error:
+            if error.code != "TreeTooLarge":
+                raise
+            return {}
+
     def _notes_at(self, tip: str) -> dict[str, str]:
         """Map the paths of a notes commit (fanned out or flat) to blobs; anything but plain files is left out."""
-        listing = self._git.run("ls-tree", "-r", "-z", "--full-tree", tip)[1]
         notes = {}
-        for entry in listing.split(b"\0")[:-1]:
+        for entry in self._git.listing("ls-tree", "-r", "-z", "--full-tree", tip):
             meta, _, path = entry.partition(b"\t")
             mode, _, blob = meta.decode("ascii").split(" ")
             if mode == _BLOB_MODE:

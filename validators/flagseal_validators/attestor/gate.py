@@ -69,7 +69,7 @@ def findings_at(
         base: Object id of the commit that it is compared with: what it touches, and what was there before, is read.
 
     Raises:
-        RepositoryError: ``BadTree``: a path that no folder can have.
+        RepositoryError: ``BadTree``: a path that no folder can have; ``TreeTooLarge``.
     """
     with tempfile.TemporaryDirectory(prefix="flagseal-gate-") as folder:
         root = Path(folder)
@@ -80,8 +80,8 @@ def findings_at(
 
 
 def _write(repository: FlagRepository, commit: str, root: Path) -> None:
-    listing = repository.git.run("ls-tree", "-r", "-z", "--full-tree", commit, *FOLDERS)[1]
-    rows = [row.partition(b"\t") for row in listing.split(b"\0")[:-1]]
+    listing = repository.git.listing("ls-tree", "-r", "-z", "--full-tree", commit, *FOLDERS)
+    rows = [row.partition(b"\t") for row in listing]
     entries = [(meta.decode("ascii").split(" "), path) for meta, _, path in rows]
     files = sorted({blob for (mode, kind, blob), _ in entries if kind == "blob" and mode != _LINK})
     blobs = {
