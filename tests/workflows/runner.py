@@ -156,6 +156,16 @@ class Runner:
         ):
             subprocess.run(["git", *words], check=True, env=clean_environment(), capture_output=True)
 
+    def _served(self) -> Path:
+        """Lay out the host's repositories as it serves them to git: ``owner/name``."""
+        top = self.path / "served"
+        for name, found in self.world.github.repositories.items():
+            place = top / name
+            if not place.is_symlink():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.symlink_to(found.path)
+        return top
+
     def _script(self, name: str, script: str, variables: dict[str, str], work: Path, temp: Path) -> Ran:
         (temp / "event.json").write_text(json.dumps(self.event))
         (temp / "script.sh").write_text(script)
@@ -172,6 +182,7 @@ class Runner:
             "GITHUB_REF": self.ref,
             "GITHUB_REF_NAME": self.ref.split("/", 2)[2],
             "GITHUB_REPOSITORY": self.repository.full_name,
+            "GITHUB_SERVER_URL": f"file://{self._served()}",
             "RUNNER_TEMP": str(temp),
             **variables,
         }

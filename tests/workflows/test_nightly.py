@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAIN = "refs/heads/main"
+SECRET = "a-token-that-only-reads"
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,23 @@ class Nightly:
         """Give the words that publish what is to be served."""
         return ["up", "--once", "-e", "production", "--repo", str(self.clone)]
 
-    def run(self, workflow: str, job: str, **variables: str) -> Ran | None:
-        """Run a job on schedule, as the branch has it."""
+    def ran(self, workflow: str, job: str, **variables: str) -> list[Ran] | None:
+        """Run a job on schedule, as the branch has it; give what became of each step."""
         text = self.repo.git("show", f"{MAIN}:.github/workflows/{workflow}.yaml")
-        ran = Runner(
-            self, self.repo, "schedule", {}, MAIN, self.path, {"FLAGSEAL_BOT_APP_KEY": "a key"}, variables
-        ).job(text, job)
+        secrets = {"FLAGSEAL_BOT_APP_KEY": "a key", "FLAGSEAL_SOURCES_TOKEN": SECRET}
+        return Runner(self, self.repo, "schedule", {}, MAIN, self.path, secrets, variables).job(text, job)
+
+    def run(self, workflow: str, job: str, **variables: str) -> Ran | None:
+        """Give what became of the last step that ran."""
+        ran = self.ran(workflow, job, **variables)
         return None if ran is None else ran[-1]
+
+    def source(self, name: str, number: int, file: str, text: str) -> None:
+        """Make a repository of code."""
+        made = self.github.repository("acme", name, number)
+        blob = made.git("hash-object", "-w", "--stdin", stdin=text)
+        tree = made.git("mktree", stdin=f"100644 blob {blob}\t{file}\n")
+        made.git("update-ref", "refs/heads/main", made.git("commit-tree", tree, "-m", "code"))
 
 
 @pytest.fixture
@@ -100,3 +113,34 @@ def test_flags_at_their_end_are_looked_for_each_night(nightly: Nightly) -> None:
         assert night is not None
         assert night.status == 0, night.output
     assert not [pull for pull in nightly.repo.pulls.values() if pull.head]
+
+
+def test_a_deletion_is_proposed_once_the_listed_repositories_do_not_ask_for_it(nightly: Nightly) -> None:
+    """Searched by a token that is left nowhere; while code asks there is an issue, and no list is no deletion."""
+    nightly.source("web", 4712, "a.ts", 'client.getBooleanValue("invoice-pdf-v1", false)\n')
+    nightly.source("api", 4713, "a.py", "print(1)\n")
+    for sources, obstacle in ((None, "no source tree was searched"), ("acme/api\nacme/web", "at 1 place")):
+        variables = {} if sources is None else {"FLAGSEAL_SOURCES": sources}
+        night = nightly.run("retire", "retire", **variables)
+        assert night is not None
+        assert night.status == 0, night.output
+        assert [(bool(pull.head), obstacle in pull.body) for pull in nightly.repo.pulls.values()] == [(False, True)]
+    night = nightly.run("retire", "retire", FLAGSEAL_SOURCES="acme/api")
+    assert night is not None
+    assert night.status == 0, night.output
+    assert [pull.title for pull in nightly.repo.pulls.values() if pull.head] == [
+        "Delete payments/invoice-pdf-v1, which is retired"
+    ]
+    kept = subprocess.run(["grep", "-rlF", "-e", SECRET, "-e", b64encode(f"x-access-token:{SECRET}".encode()).decode(),
+                           str(nightly.path)], capture_output=True, text=True, check=False)  # fmt: skip
+    assert (kept.returncode, kept.stdout) == (1, "")
+
+
+@pytest.mark.parametrize("sources", ["acme/none", "acme/web/../../x", "--upload-pack=x", "web", "acme/.."])
+def test_a_source_that_cannot_be_fetched_is_never_not_found(nightly: Nightly, sources: str) -> None:
+    """The night ends red before anything is proposed; a name is a name and nothing else."""
+    nightly.source("web", 4712, "a.py", "print(1)\n")
+    ran = nightly.ran("retire", "retire", FLAGSEAL_SOURCES=f"acme/web {sources}")
+    assert ran is not None
+    assert [(it.name, it.status != 0) for it in ran] == [("Fetch what asks for flags", True)]
+    assert nightly.repo.pulls == {}
