@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEMO_AUTHOR: Final = "bob"
-TOUR_TIERS: Final = ("informational", "operational", "sensitive")
 ALLOWED_SIGNERS: Final = "allowed_signers"
 """For the person's own `git log --show-signature`; Flagseal itself believes policies/organisation.yaml."""
 ORGANISATION: Final = "policies/organisation.yaml"
 CALENDAR: Final = "policies/calendar.yaml"
+POLICY_TESTS: Final = "policies/tests/approvals.yaml"
 
 
 def write_demo(folder: Path, *, now: datetime) -> None:
@@ -57,6 +57,7 @@ def _write_files(folder: Path, now: datetime) -> None:
     files = moved_to(sample_files(), now.date())
     files[ORGANISATION] = _edited(files[ORGANISATION], lambda document: _give_keys(document, folder / FOLDER / "keys"))
     files[CALENDAR] = _edited(files[CALENDAR], _open_calendar)
+    files[POLICY_TESTS] = _edited(files[POLICY_TESTS], _forget_waiting)
     signers = (
         f"{public.stem}@example.com {public.read_text('utf-8')}" for public in sorted((folder / FOLDER).rglob("*.pub"))
     )
@@ -89,12 +90,20 @@ def _give_keys(organisation: dict[str, object], keys: Path) -> None:
 
 
 def _open_calendar(calendar: dict[str, object]) -> None:
-    """Leave every window open all week, and no blackout for the tiers that the tour changes."""
+    """Leave every window open all week, and no blackout: the tour works at any hour."""
     spec = calendar["spec"]
     assert isinstance(spec, dict)  # noqa: S101 (the sample is ours and tested)
     for window in spec.get("windows", {}).values():
         window["days"] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
         window["from"], window["to"] = "00:00", "24:00"
-    for blackout in spec.get("blackouts", []):
-        blackout["tiers"] = [tier for tier in blackout["tiers"] if tier not in TOUR_TIERS]
-    spec["blackouts"] = [blackout for blackout in spec.get("blackouts", []) if blackout["tiers"]]
+    spec["blackouts"] = []
+
+
+def _forget_waiting(tests: dict[str, object]) -> None:
+    """Take away the cases that expect a change to wait, since in an open calendar none does."""
+    spec = tests["spec"]
+    assert isinstance(spec, dict)  # noqa: S101 (the sample is ours and tested)
+    cases = spec["cases"]
+    for index in reversed(range(len(cases))):
+        if "effectiveFrom" in cases[index]["expect"]:
+            del cases[index]

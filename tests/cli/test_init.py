@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from flagseal.approval.authors import contributors
 from flagseal.codeowners import parse
 from flagseal.model.policy_set import load_policies
 from flagseal.repository import FlagRepository
+from flagseal_cli.demo import write_demo
 from flagseal_cli.gitsetup import generate_ssh_key
 from flagseal_cli.main import run
 
@@ -100,6 +102,15 @@ def test_the_demo_is_clean_and_every_person_has_a_key(tmp_path: Path, capsys: py
     keys = tmp_path / "demo" / ".flagseal" / "keys"
     assert {path.name for path in keys.glob("*.pub")} >= {"alice.pub", "bob.pub", "dora.pub"}
     assert all(path.stat().st_mode & 0o077 == 0 for path in keys.iterdir() if path.suffix != ".pub")
+
+
+@pytest.mark.parametrize("day", [datetime(2026, 11, 25, tzinfo=UTC), datetime(2027, 8, 1, tzinfo=UTC)])
+def test_the_demo_passes_the_tests_of_its_own_policies(
+    day: datetime, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its calendar is open, so none of them expects a change to wait; a Wednesday is as good as a Sunday."""
+    write_demo(tmp_path / "demo", now=day)
+    assert run(["policy", "test", "--repo", str(tmp_path / "demo")]) == 0, capsys.readouterr().out
 
 
 def test_a_fresh_repository_signs_commits_with_the_key_of_its_first_person(tmp_path: Path, keys: Path) -> None:
