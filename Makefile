@@ -29,7 +29,8 @@ help: ## Say what there is
 up: $(INSTALLED) ## Run the whole main job on a demo company; stops with Ctrl-C
 	@exec $(BIN)/flagseal up $(ARGS)
 
-test: $(INSTALLED) ## Pass the tests
+test: $(INSTALLED) ## Pass the tests; a part of them: make test ARGS="tests/cli"
+	@$(if $(ARGS),,echo 'All tests take twenty minutes on two cores; a part: make test ARGS="tests/cli"')
 	$(BIN)/pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 check: $(INSTALLED) ## What CI runs: format, lint, types, import contracts, generated files, tests
@@ -92,7 +93,7 @@ $(INSTALLED): constraints.txt pyproject.toml
 		echo "Install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 2; fi >&2
 	@for tool in git ssh-keygen; do command -v $$tool >/dev/null || \
 		{ echo "Flagseal needs $$tool (git, and OpenSSH's ssh-keygen): install it first." >&2; exit 2; }; done
-	@echo "Setting up .venv (a minute, once)"
+	@echo "Setting up .venv: some 130 packages, in a minute or a few, once"
 	@$(PYTHON) -m venv .venv
 	@$(PIP) install --require-hashes --requirement constraints.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .

@@ -142,15 +142,24 @@ def run(arguments: Sequence[str]) -> int:
         return EXIT_UNUSABLE
     except Exception as error:
         logging.getLogger("flagseal").info("unexpected", exc_info=error)
-        print_error(
-            FlagsealError(
-                f"{type(error).__name__}: {error}",
-                code="Internal",
-                remedy="This is a mistake of Flagseal's own. `flagseal -v …` shows where; please report it.",
-            )
-        )
+        print_error(_said(error))
         return EXIT_UNUSABLE
     return result if isinstance(result, int) else EXIT_CLEAN
+
+
+def _said(error: Exception) -> FlagsealError:
+    """Put what nobody foresaw into words: a part that was not installed, or else a mistake of ours."""
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("flagseal"):
+        return FlagsealError(
+            f"{error.name} is not installed, and this command needs it",
+            code="NotInstalled",
+            remedy="Install flagseal[all], or the extra that brings it: ci, operator, relay or forge.",
+        )
+    return FlagsealError(
+        f"{type(error).__name__}: {error}",
+        code="Internal",
+        remedy="This is a mistake of Flagseal's own. `flagseal -v …` shows where; please report it.",
+    )
 
 
 def main() -> None:

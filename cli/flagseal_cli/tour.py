@@ -6,10 +6,13 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_SED: Final = "sed -i ''" if sys.platform == "darwin" else "sed -i"
+"""How to edit a file in place: BSD's sed wants to be told of no copy."""
 
 
 def executable() -> str:
@@ -39,7 +42,7 @@ def demo_tour(repository: Path, port: int, options: str = "") -> str:
             )),
             ("Widen it, as bob. The answer does not change; status says who must approve.", (
                 f"cd {shlex.quote(str(repository))}",
-                "sed -i 's/\\[acme\\]/[acme, globex]/' flags/payments/new-checkout.yaml",
+                f"{_SED} 's/\\[acme\\]/[acme, globex]/' flags/payments/new-checkout.yaml",
                 'git commit -am "Give globex the new checkout"',
                 f"{flagseal} status{options}",
             )),
@@ -48,7 +51,7 @@ def demo_tour(repository: Path, port: int, options: str = "") -> str:
                 f"{flagseal} approve HEAD --as dora{options}",
             )),
             ("Prove it: answer ← rule ← snapshot ← statement ← people, policy ← commit.", (
-                f"{flagseal} explain payments/new-checkout --environment production{options}",
+                f"""{flagseal} explain payments/new-checkout -e production -c '{{"org": "globex"}}'{options}""",
             )),
         )
     )  # fmt: skip
@@ -61,8 +64,8 @@ def repository_tour(port: int, environment: str, options: str = "") -> str:
     return _numbered(
         (
             ("Ask for all flags:", (f"""curl -s -XPOST {url} -d '{{"context":{{"targetingKey":"u1"}}}}'""",)),
-            ("After a commit: what waits, and for whom", (f"{flagseal} status --environment {environment}{options}",)),
-            ("Approve with your own SSH key", (f"{flagseal} approve HEAD --as YOU --key ~/.ssh/id_ed25519{options}",)),
+            ("After a commit: what waits, and for whom:", (f"{flagseal} status --environment {environment}{options}",)),
+            ("Approve with your own SSH key:", (f"{flagseal} approve HEAD --as YOU --key ~/.ssh/id_ed25519{options}",)),
         )
     )  # fmt: skip
 
