@@ -47,6 +47,7 @@ _BASIC: Final = (
     'credential.helper=!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n"'
     ' "$(cat "$FLAGSEAL_CREDENTIALS/username")" "$(cat "$FLAGSEAL_CREDENTIALS/password")"; }; f'
 )
+_NOTES: Final = "refs/notes/origin"
 _LONGEST_WORDS: Final = 400
 
 
@@ -101,7 +102,11 @@ class Clone:
             self.path.mkdir(parents=True, exist_ok=True)
             self._run(seconds, "init", "--quiet", "--bare", "--template=", str(self.path))
             self._run(seconds, f"--git-dir={self.path}", "symbolic-ref", "HEAD", self._ref)
-        specs = (f"+{self._ref}:{self._ref}", f"+{NOTES_REF}*:refs/notes/origin/flagseal*")
+        # What somebody put there once (`flagseal/x`) would stand in the way of the real notes for ever. Those stay,
+        # even where they are gone from the remote: what was approved there needs no second approval.
+        self.repository.git.drop_refs(f"{_NOTES}/", but=f"{_NOTES}/flagseal")
+        # A pattern: a plain name that the remote does not have yet would fail the fetch.
+        specs = (f"+{self._ref}:{self._ref}", f"+{NOTES_REF}*:{_NOTES}/flagseal*")
         options = ("--quiet", "--no-tags", "--no-auto-gc", "--no-write-fetch-head", "--no-recurse-submodules")
         self._run(seconds, f"--git-dir={self.path}", "fetch", *options, "--", self._url, *specs)
         (self.path / "fetched").touch()

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flagseal.approval.envelope import Envelope, Signature
-from flagseal.intake import recover
+from flagseal.intake import advance, recover
 from flagseal.model.errors import ApprovalError, InvalidDocuments, RepositoryError
 from flagseal.repository import NOTES_REF, FlagRepository
+from flagseal.repository.sharing import Remote, SharedNotes
+from flagseal_operator.clone import Clone
 from tests.approval.keyring import SshKey, signed
 from tests.history.branch import Branch, path_of, text_of
 from tests.history.company import MONDAY, edited, flag, rule
@@ -101,6 +103,27 @@ def test_a_note_flooded_past_its_cap(branch: Branch) -> None:
     branch.git.git("notes", "--ref=flagseal", "remove", "HEAD")
     branch.approve("alice")
     assert len(branch.poll()) == 1
+
+
+def test_notes_in_the_way_of_the_real_ones(branch: Branch, tmp_path: Path) -> None:
+    """A ref below, and one beside, that were fetched once: taken away at the remote, they hold up nobody."""
+    remote = f"file://{branch.git.path}"
+    clone = Clone(tmp_path / "clones", remote, branch.trust.ref)
+    clone.fetch()
+    shared = SharedNotes(clone.repository.git, Remote(clone.repository.git, remote), sleep=lambda _: None)
+    blob = _blob(branch, b"{}")
+    for bad, worse in ((f"{NOTES_REF}/x", NOTES_REF), (f"{NOTES_REF}x", f"{NOTES_REF}x/y")):
+        branch.git.git("update-ref", bad, blob)
+        clone.fetch()
+        shared.fetch()
+        branch.git.git("update-ref", "-d", bad)
+        branch.git.git("update-ref", worse, blob)
+    branch.git.git("update-ref", "-d", NOTES_REF)
+    branch.commit(WIDER)
+    branch.approve("alice")
+    clone.fetch()
+    shared.fetch()
+    assert len(advance(clone.repository, branch.head, branch.trust, now=MONDAY).entries) == 1
 
 
 def test_a_note_on_another_commit(branch: Branch) -> None:

@@ -178,6 +178,22 @@ class Plumbing:
         """
         return self.run(*arguments, stdin=stdin)[1].decode("utf-8", "replace").removesuffix("\n")
 
+    def drop_refs(self, prefix: str, *, but: str | None = None) -> None:
+        """Delete every ref whose full name begins with a prefix.
+
+        Args:
+            prefix: With a folder in it, from ``refs/`` on.
+            but: The one that stays.
+
+        Raises:
+            RepositoryError: ``GitFailed``.
+        """
+        folder = prefix.rpartition("/")[0] + "/"
+        names = self.text("for-each-ref", "--format=%(refname)", folder).splitlines()
+        gone = [f"delete {name}\n" for name in names if name.startswith(prefix) and name != but]
+        if gone:
+            self.run("update-ref", "--no-deref", "--stdin", stdin="".join(gone).encode())
+
     def resolve(self, revision: str) -> str:
         """Find the id of the commit that a person means.
 

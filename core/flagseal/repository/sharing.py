@@ -162,8 +162,9 @@ class SharedNotes:
         Raises:
             RepositoryError: ``FetchFailed``.
         """
-        # A line of ours that they did not take must not look as if they had.
-        self._git.run("update-ref", "-d", _COPY)
+        # A line of ours that they did not take must not look as if they had; and a ref of theirs that is gone, or that
+        # somebody put where ours belongs, must not stand in the way of the real one.
+        self._git.drop_refs(_COPY)
         # A pattern: a plain name that is not there yet would fail the fetch.
         self._remote.fetch(f"+{NOTES_REF}*:{_COPY}*")
 
