@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final, Self
 
 import click
 
+from flagseal.model.characters import visible
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import TextIO
@@ -25,11 +27,18 @@ _BAR: Final = 30
 
 
 def print_error(error: FlagsealError) -> None:
-    """Write a failure: what is wrong, and on a line of its own what to do."""
-    click.secho("error", fg="red", bold=True, err=True, nl=False)
-    click.echo(f"[{error.code}]: {error.message}", err=True)
+    """Write a failure: what is wrong, and on a line of its own what to do.
+
+    Both may quote what others wrote: what would steer a terminal is spelled out.
+    """
+    click.secho("error", fg="red", bold=True, err=True, nl=False, color=None if _colours_suit() else False)
+    click.echo(f"[{error.code}]: {_shown(error.message)}", err=True)
     if error.remedy:
-        click.echo(f"  → {error.remedy}", err=True)
+        click.echo(f"  → {_shown(error.remedy)}", err=True)
+
+
+def _shown(text: str) -> str:
+    return "\n".join(map(visible, text.split("\n")))
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
@@ -73,7 +82,11 @@ def _plain(value: object) -> str:
 
 def wants_colour() -> bool:
     """Tell whether results may be coloured: for a terminal whose person did not ask for none (no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return sys.stdout.isatty() and _colours_suit()
+
+
+def _colours_suit() -> bool:
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 class Progress:

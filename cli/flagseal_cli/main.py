@@ -162,8 +162,20 @@ def _said(error: Exception) -> FlagsealError:
     )
 
 
+def _open_what_is_closed() -> None:
+    """Let whoever closed a standard stream (``>&-``) hear nothing; a file opened later must not take its place."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            handle = os.open(os.devnull, os.O_RDWR)
+            if handle != number:
+                os.dup2(handle, number)
+                os.close(handle)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+
+
 def main() -> None:
     """Be the console script."""
+    _open_what_is_closed()
     if isinstance(sys.stdout, TextIOWrapper):
         # A sign that the terminal's encoding lacks must not take the rest of the answer with it.
         sys.stdout.reconfigure(errors="replace")

@@ -7,13 +7,13 @@ import subprocess
 import sys
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 from flagseal.model.errors import FlagsealError
-from flagseal_cli.console import Failures, Progress
+from flagseal_cli.console import Failures, Progress, print_error
 
-if TYPE_CHECKING:
-    import pytest
+TOP = Path(__file__).parents[2]
 
 
 def test_a_failure_that_lasts_is_said_once_and_its_end_too(capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,6 +41,36 @@ def test_a_terminal_of_another_alphabet_gets_what_it_can_show() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(b"FS101")
+
+
+def test_an_error_that_quotes_others_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """A file of a stranger's pull request may be named like an escape sequence; lines of our own stay lines."""
+    print_error(FlagsealError("flags/\x1b[2Jred.yaml: left alone\nand more", code="Bad", remedy="See \u202e."))
+    said = capsys.readouterr().err
+    assert said == "error[Bad]: flags/\\u{1b}[2Jred.yaml: left alone\nand more\n  → See \\u{202e}.\n"
+
+
+def test_an_error_has_no_colour_for_who_wants_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As https://no-color.org asks; on a terminal, too."""
+    shown = []
+    for value in ("", "1"):
+        monkeypatch.setenv("NO_COLOR", value)
+        monkeypatch.setenv("TERM", "xterm")
+        stream = StringIO()
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+        monkeypatch.setattr(sys, "stderr", stream)
+        print_error(FlagsealError("it broke", code="Bad"))
+        shown.append("\x1b" in stream.getvalue())
+    assert shown == [True, False]
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_command_whose_streams_are_closed_still_answers_with_its_exit_code(closed: str) -> None:
+    """Some supervisors start programs so; it is nobody's mistake."""
+    command = str(Path(sys.executable).with_name("flagseal"))
+    line = f'"$0" validate --repo "$1" "$1/flags/payments/new-checkout.yaml" {closed}'
+    done = subprocess.run(["sh", "-c", line, command, str(TOP)], capture_output=True, check=False)
+    assert (done.returncode, b"Internal" in done.stderr) == (0, False)
 
 
 def test_progress_is_shown_on_a_terminal_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:

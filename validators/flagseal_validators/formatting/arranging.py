@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
+from flagseal.model.characters import visible
 from flagseal.model.errors import FlagsealError
 from flagseal.model.jsonpath import ROOT, child
 from flagseal.model.loader import load_text
@@ -57,7 +58,7 @@ def arrange_text(data: bytes, *, file: str) -> Arranged:
     if not loaded.documents:
         found = ", ".join(sorted({finding.rule for finding in loaded.findings}))
         raise LeftAlone(
-            f"{file}: left alone, since it is no document that could be put in order ({found})",
+            f"{visible(file)}: left alone, since it is no document that could be put in order ({found})",
             code="NotFormatted",
             remedy="Mend what `flagseal validate` finds first.",
         )
@@ -70,7 +71,7 @@ def arrange_text(data: bytes, *, file: str) -> Arranged:
         if same and _comments(candidate) == _comments(text):
             return Arranged(candidate, moved)
     raise LeftAlone(
-        f"{file}: left alone, since putting it in order would change what it says",
+        f"{visible(file)}: left alone, since putting it in order would change what it says",
         code="NotFormatted",
         remedy="Put its keys in order by hand, or write nested mappings on lines of their own.",
     )
