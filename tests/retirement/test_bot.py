@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from flagseal_validators.forge.github.asking import Asker
 from flagseal_validators.retirement.references import Reference
 from tests.approval.keyring import SshKey
 from tests.forge.github import ME, User
@@ -323,6 +324,27 @@ def test_a_branch_pushed_meanwhile_is_not_overwritten(tmp_path: Path, monkeypatc
         assert (outcomes[CHECKOUT].done, outcomes["payments/other"].done) == ("left", "opened")
         assert "not taken" in outcomes[CHECKOUT].why
         assert found.branches[f"retire/{CHECKOUT}"] == found.world.repo.tip("main")
+
+
+def test_two_bots_at_once_leave_one_issue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one does it all between this one's looking and writing; the younger issue closes, and is forgotten."""
+    send = Asker.send
+    others: list[dict[str, str]] = []
+    with bench(tmp_path, ending("checkout", "2026-12-03")) as found:
+
+        def late(self: Asker, method: str, path: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
+            if (method, path) == ("POST", "/repos/acme/flags/issues"):
+                monkeypatch.setattr(Asker, "send", send)
+                others.append(found.done())
+            return send(self, method, path, *arguments, **options)
+
+        monkeypatch.setattr(Asker, "send", late)
+        assert (found.done(), others) == ({CHECKOUT: "opened"}, [{CHECKOUT: "opened"}])
+        first, second = found.issues
+        assert (first.closed, second.closed, second.body) == (False, True, f"Duplicate of #{first.number}.")
+        first.closed = True
+        assert found.run()[CHECKOUT].why == "its issue was closed"
+        assert [issue.closed for issue in found.issues] == [True, True]
 
 
 def test_ended_after_any_write_it_goes_on_and_repeats_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -231,6 +231,14 @@ class Desk(Protocol):
         """
         ...
 
+    def close_duplicates(self, kind: str, label: str) -> None:
+        """Close all but the first open issue of each key of a kind, and take their marks away.
+
+        Nothing keeps two processes from opening the same issue at once, each having looked; whoever opens issues ends
+        with this.
+        """
+        ...
+
     def close(self, thread: Thread, writing: Writing | None = None) -> None:
         """Close a pull request or an issue, if it is open; with the same write, say something else there.
 

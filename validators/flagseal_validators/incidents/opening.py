@@ -88,7 +88,9 @@ class Opener:
         """
         every = tuple(incidents)
         asked = () if all(it.open for it in every) else self._desk.pulls(KIND)
-        return tuple(self._opened(it) if it.open else self._closed(it, asked) for it in every)
+        done = tuple(self._opened(it) if it.open else self._closed(it, asked) for it in every)
+        self._desk.close_duplicates(KIND, LABEL)
+        return done
 
     def _opened(self, incident: Incident) -> Opened:
         known = self._desk.issue(mark_of(incident), LABEL)

@@ -134,6 +134,7 @@ class Bot:
         for start in range(0, len(tasks), MANY):
             outcomes += self._carry_out(tasks[start : start + MANY], issues)
         outcomes += self._tidy(every, pulls, issues)
+        self._desk.close_duplicates(KIND, LABEL)
         rank = {due.reference: number for number, due in enumerate(every)}
         return tuple(sorted(outcomes, key=lambda outcome: rank.get(outcome.flag, len(rank))))
 

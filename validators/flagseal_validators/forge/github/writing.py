@@ -136,6 +136,18 @@ class GitHubDesk:
             )
         return Put(made, "opened")
 
+    def close_duplicates(self, kind: str, label: str) -> None:
+        """Leave one open issue a key (see the interface)."""
+        first: dict[str, int] = {}
+        entries = [entry for entry in self._labelled_with(label, "open") if "pull_request" not in entry]
+        for thread in sorted(map(_issue, entries), key=lambda it: it.number):
+            mark = thread.mark
+            if mark is None or mark.kind != kind or first.setdefault(mark.key, thread.number) == thread.number:
+                continue
+            # Without the mark it is nobody's any more: otherwise it would be opened again once the first is closed.
+            given: dict[str, Json] = {"state": "closed", "body": f"Duplicate of #{first[mark.key]}."}
+            self._asker.send("PATCH", f"{self._top}/issues/{thread.number}", given, repeatable=True)
+
     def close(self, thread: Thread, writing: Writing | None = None) -> None:
         """Close a pull request or an issue (see the interface)."""
         if thread.state == "open":
@@ -168,9 +180,9 @@ class GitHubDesk:
 
     # how each of it is done
 
-    def _labelled_with(self, label: str) -> Iterator[dict[str, Json]]:
+    def _labelled_with(self, label: str, state: str = "all") -> Iterator[dict[str, Json]]:
         """List issues, and pull requests, which are issues too."""
-        yield from map(_object, self._asker.pages(f"{self._top}/issues", {"labels": label, "state": "all"}))
+        yield from map(_object, self._asker.pages(f"{self._top}/issues", {"labels": label, "state": state}))
 
     def _ours(self, entry: Json) -> Thread | None:
         """Read a pull request, if its branch is in the same repository."""
