@@ -101,4 +101,7 @@ def overwrite(store: DirectoryStore, name: str, data: bytes) -> None:
     """Write into a store past all its rules, as whoever owns the disk can."""
     path = store.path / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    # Whole at once: who reads the store meanwhile must not find half a file, and complain of that.
+    beside = store.path.parent / f".{path.name}.new"
+    beside.write_bytes(data)
+    beside.replace(path)
