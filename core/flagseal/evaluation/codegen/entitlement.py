@@ -1,53 +1,97 @@
-"""Tables of grants, found in targeting so that a look-up takes the same time for ten organisations and for 100,000.
+"""Grants, found in targeting so that a look-up takes the same time for ten organisations and for 100,000.
 
 What `entitled` compiles to is an ``or`` with one arm for each distinct window::
 
     {"and": [{">=": [now, since]}, {"<": [now, until]}, {"in": [{"var": "org"}, ["…", "…"]]}]}
 
-Read as it stands, it costs a set look-up a window. Together the arms are one table from organisation to windows.
+Read as it stands, it costs a set look-up a window. Together the arms are one set of organisations, which stays the same
+from one boundary of a window to the next.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from flagseal.evaluation.codegen.writer import operation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-Windows: TypeAlias = "tuple[tuple[float, float], ...]"
+    from collections.abc import Sequence
 
 NOW: Final = {"var": "$flagd.timestamp"}
 _FEWEST = 3
 
+Arm: TypeAlias = "tuple[int, int, Sequence[str]]"
+"""Since and until, in unix seconds, and who is granted between them."""
 
-def grants_of(arguments: Sequence[object]) -> tuple[str, Mapping[str, Windows]] | None:
+
+class _Phase(NamedTuple):
+    """A time in which no window begins or ends.
+
+    Attributes:
+        since: Its first second.
+        until: The second after its last.
+        granted: Whose windows contain it.
+    """
+
+    since: float
+    until: float
+    granted: frozenset[str]
+
+
+class Grants:
+    """Who is granted something, by the moment.
+
+    Which moment it is, is asked first, and what is known of it is kept. All that then depends on the organisation is
+    one look-up, at the very end (ADR 0128). Any number of threads may ask at once.
+
+    Args:
+        arms: Windows, which may overlap, and whose they are.
+    """
+
+    __slots__ = ("_arms", "_boundaries", "_phase")
+
+    def __init__(self, arms: Sequence[Arm]) -> None:
+        self._arms = arms
+        within = {boundary for since, until, _ in arms for boundary in (since, until)}
+        self._boundaries: Sequence[float] = (float("-inf"), *sorted(within), float("inf"))
+        self._phase = _Phase(0, 0, frozenset())
+
+    def at(self, now: int) -> frozenset[str]:
+        """Give everybody who is granted at a moment, in unix seconds."""
+        since, until, granted = self._phase
+        if since <= now < until:
+            return granted
+        # One assignment: another thread sees the phase before or this one, and knows by its ends which.
+        self._phase = phase = self._phase_of(now)
+        return phase.granted
+
+    def _phase_of(self, now: int) -> _Phase:
+        after = bisect_right(self._boundaries, now)
+        names = (names for since, until, names in self._arms if since <= now < until)
+        return _Phase(self._boundaries[after - 1], self._boundaries[after], frozenset[str]().union(*names))
+
+
+def grants_of(arguments: Sequence[object]) -> tuple[str, Grants] | None:
     """Read the arguments of an ``or`` as grants.
 
     Returns:
-        The attribute's path, and the windows of each organisation; None if they are anything else, or so few that
-        nothing is won.
+        The attribute's path, and the grants; None if they are anything else, or so few that nothing is won.
     """
     if len(arguments) < _FEWEST:
         return None
-    windows: dict[str, list[tuple[float, float]]] = {}
-    path: str | None = None
+    paths: set[str] = set()
+    arms: list[Arm] = []
     for argument in arguments:
-        arm = _arm(argument)
-        if arm is None or path not in {None, arm[0]}:
+        read = _arm(argument)
+        if read is None:
             return None
-        path, window, names = arm
-        for name in names:
-            windows.setdefault(name, []).append(window)
-    if path is None:
-        return None
-    # Nearly all organisations have the windows of thousands of others: one tuple for them all stays at hand.
-    shared: dict[Windows, Windows] = {}
-    return path, {name: shared.setdefault(spans, spans) for name, spans in ((n, tuple(w)) for n, w in windows.items())}
+        paths.add(read[0])
+        arms.append(read[1])
+    return (paths.pop(), Grants(arms)) if len(paths) == 1 else None
 
 
-def _arm(node: object) -> tuple[str, tuple[float, float], Sequence[str]] | None:
+def _arm(node: object) -> tuple[str, Arm] | None:
     match operation(node):
         case ("and", [{">=": [now, int(since)]}, {"<": [later, int(until)]}, {"in": [{"var": str(path)}, names]}]):
             pass
@@ -57,11 +101,4 @@ def _arm(node: object) -> tuple[str, tuple[float, float], Sequence[str]] | None:
         return None
     if not all(isinstance(name, str) for name in names):
         return None
-    return path, (since, until), names
-
-
-def granted(org: object, now: float, table: Mapping[str, Windows]) -> bool:
-    """Tell whether one of an organisation's windows contains now."""
-    if not isinstance(org, str):
-        return False
-    return any(since <= now < until for since, until in table.get(org, ()))
+    return path, (since, until, names)

@@ -120,9 +120,11 @@ def _granted(writer: Writer, arguments: Sequence[object], site: Site) -> Test | 
     grants = grants_of(arguments) if writer.scope.item is None else None
     if grants is None:
         return None
-    path, table = grants
+    path, held = grants
     code, after = writer.value({"var": path}, site)
-    return Test(f"granted({code.text}, {writer.now()}, {writer.bind(table)})", after, after, exact=True)
+    code = writer.name(code)
+    text = f"(isinstance({code.text}, str) and {code.again} in {writer.bind(held.at)}({writer.now()}))"
+    return Test(text, after.with_fact(code.name, "text"), after, exact=True)
 
 
 def _chain(writer: Writer, arguments: Sequence[object], site: Site, word: str) -> tuple[Code, Site]:

@@ -9,7 +9,6 @@ from flagseal.evaluation.bucketing import split as split_computed
 from flagseal.evaluation.codegen import comparisons, data, flagd, logic  # noqa: F401 (they register what they write)
 from flagseal.evaluation.codegen.comparisons import member_of
 from flagseal.evaluation.codegen.data import injected, whole
-from flagseal.evaluation.codegen.entitlement import granted
 from flagseal.evaluation.codegen.flagd import keyed_split, satisfies, split
 from flagseal.evaluation.codegen.logic import arms_of
 from flagseal.evaluation.codegen.writer import Site, Writer, operation
@@ -76,7 +75,6 @@ _NAMES: Final[dict[str, object]] = {
     "each": each,
     "every": every,
     "fold": fold,
-    "granted": granted,
     "injected": injected,
     "int": int,
     "is_number": is_number,
