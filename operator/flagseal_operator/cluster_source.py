@@ -127,12 +127,29 @@ class Offered:
 
     def documents_of(self, name: str) -> tuple[Document, ...]:
         """Give all documents that a carrier and its further parts carry."""
-        found: list[Document] = []
+        return tuple(document for carried in self._parts(name) for document in carried.documents.values())
+
+    def genesis(self, manifest: str) -> Mapping[str, Document]:
+        """Give the documents that a history begins with, by subject; none if they are not carried.
+
+        How many parts their carrier has, nothing says, and anybody may have added one: the first that come to the
+        manifest together are it.
+
+        Args:
+            manifest: Its digest.
+        """
+        found: dict[str, Document] = {}
+        for carried in self._parts(genesis_carrier(manifest)):
+            found |= {it.subject: it for it in carried.documents.values()}
+            if Manifest.of(found).digest == manifest:
+                return found
+        return {}
+
+    def _parts(self, name: str) -> Iterator[Carried]:
         number = 1
         while (part := name if number == 1 else f"{name}-{number}") in self.carriers:
-            found += self.carriers[part][0].documents.values()
+            yield self.carriers[part][0]
             number += 1
-        return tuple(found)
 
     def after(self, head: Head) -> tuple[str, ...]:
         """Name the carriers of what claims to build on a head."""
@@ -185,7 +202,7 @@ class ClusterSource:
             ApprovalError: ``GenesisMissing``.
         """
         wanted = self._trust.genesis.manifest
-        for documents in (self._carried(wanted), self._declared()):
+        for documents in (self.offered().genesis(wanted), self._declared()):
             if documents and Manifest.of(documents).digest == wanted:
                 return tuple(documents.values())
         raise ApprovalError(
@@ -213,9 +230,6 @@ class ClusterSource:
                 yield Offer((offered.bundle(name),), clock(name))
 
         return offers
-
-    def _carried(self, manifest: str) -> Mapping[str, Document]:
-        return {it.subject: it for it in self.offered().documents_of(genesis_carrier(manifest))}
 
     def _declared(self) -> Mapping[str, Document]:
         digests = [seen.digest for kind in DECLARING for seen in self._inventory.of(kind).values() if seen.digest]

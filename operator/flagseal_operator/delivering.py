@@ -84,7 +84,9 @@ def delivery(
             name: repository.commit(name).committed_at.strftime("%Y-%m-%dT%H:%M:%SZ")
             for name in (entry.envelope.statement.commit for entry in found.entries)
         }
-        actions = [*carrier_actions((*chain_bodies(found.entries, dates), *beginning), inventory)]
+        actions = [*carrier_actions(chain_bodies(found.entries, dates), inventory)]
+        # A genesis has no signature: its documents are the pinned ones together, or not at all.
+        actions += carrier_actions(beginning, inventory, exact=True)
         if head is not None and mode == EVERYTHING:
             actions += resource_actions(head, inventory)
         tip = standing(repository, found.head, trust, trust.ref, now)

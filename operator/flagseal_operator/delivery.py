@@ -77,10 +77,16 @@ def genesis_bodies(manifest: str, documents: Iterable[Document]) -> Sequence[dic
     return tuple(reversed(carry(genesis_carrier(manifest), documents)))
 
 
-def carrier_actions(bodies: Iterable[Mapping[str, Any]], inventory: Inventory) -> Iterator[Action]:
+def carrier_actions(
+    bodies: Iterable[Mapping[str, Any]], inventory: Inventory, *, exact: bool = False
+) -> Iterator[Action]:
     """Find the carriers that are missing, and those that stand in the place of others.
 
-    One that carries more than is asked for is left alone: whoever else delivers may know more signatures.
+    Args:
+        bodies: What there must be.
+        inventory: What there is.
+        exact: Whether a carrier must not carry any other document. By itself one that carries more than is asked for
+            is left alone: whoever else delivers may know more signatures.
     """
     for body in bodies:
         wanted = read_carrier(body)
@@ -88,7 +94,7 @@ def carrier_actions(bodies: Iterable[Mapping[str, Any]], inventory: Inventory) -
         seen = inventory.get(ref)
         if seen is None:
             yield Action("create", ref, body)
-        elif not _carries(seen, wanted):
+        elif not _carries(seen, wanted) or (exact and _documents(seen) != wanted.documents.keys()):
             yield Action("renew", ref, body)
 
 
@@ -119,6 +125,10 @@ def _carries(seen: Seen, wanted: Carried) -> bool:
     if not isinstance(there, Carried) or there.committed != wanted.committed:
         return False
     return _signed(wanted) <= _signed(there) and wanted.documents.keys() <= there.documents.keys()
+
+
+def _documents(seen: Seen) -> frozenset[str]:
+    return frozenset(seen.content.documents if isinstance(seen.content, Carried) else ())
 
 
 def _signed(carried: Carried) -> set[tuple[int, bytes, Signature | None]]:

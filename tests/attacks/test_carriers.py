@@ -1,0 +1,65 @@
+"""Keep a cluster from beginning, or from going on, with the right to create FlagApprovals and no other.
+
+FlagApprovals are named by what they carry and cannot be changed, so whoever comes first has the name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flagseal.history import Manifest
+from flagseal_operator.carriers import carry, genesis_carrier
+from flagseal_operator.cluster_source import ClusterSource
+from tests.history.branch import Branch
+from tests.history.company import flag
+from tests.operator.test_delivery import Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flagseal.model.document import Document
+
+OTHER = flag("of-the-attacker")
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Target:
+    """Give a cluster in which nothing is published yet."""
+    return Target(Branch.at(tmp_path / "repo", flag()))
+
+
+def squat(target: Target, *documents: Document, part: int = 1) -> None:
+    """Take a name of the genesis' carriers."""
+    body = carry(genesis_carrier(target.branch.trust.genesis.manifest), documents)[0]
+    name = body["metadata"]["name"]  # type: ignore[index,call-overload]
+    target.server.put({**body, "metadata": {"name": name if part == 1 else f"{name}-{part}"}})
+
+
+def begins(target: Target) -> bool:
+    """Deliver as a git source does, and tell whether an operator finds the genesis then."""
+    target.deliver(published=False)
+    trust = target.branch.trust
+    found = ClusterSource(target.inventory, trust).genesis_documents()
+    return Manifest.of({it.subject: it for it in found}).digest == trust.genesis.manifest
+
+
+def test_by_a_document_beside_those_of_the_genesis(target: Target) -> None:
+    """All of them are there, and one more: the carrier is made anew, once."""
+    squat(target, *target.branch.start, OTHER)
+    assert begins(target)
+    assert target.deliver(published=False) == []
+
+
+def test_by_a_further_part_of_the_genesis(target: Target) -> None:
+    """It is none, and no writer would ever look at it: what comes before it is enough."""
+    squat(target, OTHER, part=2)
+    squat(target, *target.branch.start[:1], part=3)
+    assert begins(target)
+
+
+def test_by_another_document_of_the_same_name(target: Target) -> None:
+    """In a further part, where the last would have the word."""
+    squat(target, flag(tier="high-risk"), part=2)
+    assert begins(target)
