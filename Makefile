@@ -21,7 +21,7 @@ JOBS ?= 3
 # More words for the command behind a target: make up ARGS="--port 9000", make test ARGS="-k history".
 ARGS ?=
 
-.PHONY: help up test test-cluster soak soak-cluster check bench fmt generate crds constraints clean
+.PHONY: help up test search test-cluster soak soak-cluster check bench fmt generate crds constraints clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ soak: $(INSTALLED) ## Change and ask for SECONDS (default 60), and see that noth
 
 soak-cluster: $(INSTALLED) ## Change a cluster in every way for SECONDS, against a model: set KUBEBUILDER_ASSETS
 	$(BIN)/python -m tests.cluster.soaking --seconds $(SECONDS) $(ARGS)
+
+search: $(INSTALLED) ## Look for counterexamples, with other examples than the tests' own and many more
+	HYPOTHESIS_PROFILE=search $(BIN)/pytest -n $(JOBS) --dist worksteal -m hypothesis $(ARGS)
 
 test-cluster: $(INSTALLED) ## The tests that need a Kubernetes API server: set KUBEBUILDER_ASSETS
 	$(BIN)/pytest tests/cluster $(ARGS)

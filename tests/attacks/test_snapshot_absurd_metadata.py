@@ -67,7 +67,7 @@ def sign(world: World, name: str, body: Any) -> bytes:  # noqa: ANN401 (any JSON
 
 
 @given(data=st.data())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_any_value_in_the_place_of_any(stage: tuple[World, Path], data: st.DataObject) -> None:
     """One value of one file is junk; the files above it are signed again to match."""
     world, copy = stage
@@ -119,7 +119,7 @@ def forge(world: World, bodies: dict[str, Any], file: str) -> None:
 
 
 @given(noise=st.binary(max_size=200), name=st.sampled_from(FILES), at=st.integers(0, 400))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=30)
 def test_any_bytes_in_any_file(stage: tuple[World, Path], noise: bytes, name: str, at: int) -> None:
     """Without a key: bytes overwritten anywhere."""
     world, copy = stage

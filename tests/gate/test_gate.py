@@ -239,7 +239,7 @@ def test_a_policy_test_belongs_to_its_folder(root: Path) -> None:
     assert [line.split(":")[0] for line in found(root)] == ["policies/t.yaml", "policies/tests/flag.yaml"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=40)
 @given(st.sampled_from(sorted(base())), st.integers(0), st.integers(0, 30), soup)
 def test_no_content_makes_the_gate_raise(root: Path, name: str, at: int, length: int, instead: str) -> None:
     """Any file of the company with a passage of it replaced."""

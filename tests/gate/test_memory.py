@@ -197,7 +197,7 @@ def take(root: Path, step: object) -> int:
     return 0
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(taken=st.lists(steps, min_size=1, max_size=8), start=st.booleans())
 def test_whatever_happens_in_between(
     tmp_path_factory: pytest.TempPathFactory, settled: None, taken: list[object], start: bool
@@ -307,7 +307,7 @@ def kept(root: Path) -> Path:
     return path
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=40)
 @given(at=st.integers(0), length=st.integers(0, 100), instead=st.binary(max_size=100))
 def test_a_spoilt_memory_is_no_memory(
     tmp_path_factory: pytest.TempPathFactory, settled: None, at: int, length: int, instead: bytes

@@ -55,6 +55,29 @@ def verified_sequence(up: Up) -> int:
     return report.verified.sequence
 
 
+def cut(up: Up, number: int, cuts: int, moment: float) -> None:
+    """Approve a change, and cut the power.
+
+    Args:
+        up: What is cut off.
+        number: Of the change.
+        cuts: How many this makes. The first falls before the first signature and the second after publishing, so that
+            there are both for certain; the others anywhere.
+        moment: Seconds from now for those: up to well after publishing, however fast the machine is.
+    """
+    timer = threading.Timer(moment, up.kill)
+    if cuts == 1:
+        up.kill()
+    elif cuts > 2:
+        timer.start()
+    approve(up, "alice", "dora")
+    if cuts == 2:
+        up.wait_for(True, KEY, targetingKey="u1", org=f"org-{number}")
+        up.kill()
+    elif cuts > 2:
+        timer.join()
+
+
 def test_power_cuts_during_a_hundred_approved_changes_lose_nothing(tmp_path: Path) -> None:
     """After each restart the published snapshot verifies in full and is the last accepted head."""
     home = tmp_path / "home"
@@ -69,11 +92,7 @@ def test_power_cuts_during_a_hundred_approved_changes_lose_nothing(tmp_path: Pat
         commit_pilots(up, number)
         if moments.random() < 1 / 4:
             cuts += 1
-            # From before the first signature to well after publishing, however fast the machine is.
-            timer = threading.Timer(moments.uniform(0.0, 2 * usual), up.kill)
-            timer.start()
-            approve(up, "alice", "dora")
-            timer.join()
+            cut(up, number, cuts, moments.uniform(0.0, 2 * usual))
             survived = verified_sequence(up)
             assert survived in {number - 1, number}
             published_before_the_cut += survived == number
@@ -86,7 +105,6 @@ def test_power_cuts_during_a_hundred_approved_changes_lose_nothing(tmp_path: Pat
             up.wait_for(True, KEY, targetingKey="u1", org=f"org-{number}")
             usual = time.monotonic() - began
         assert up.ask(KEY, targetingKey="u1", org=f"org-{number - 1}")["value"] is False
-    # The cuts fell on both sides of publishing, or they prove little.
     assert 0 < published_before_the_cut < cuts
     assert cuts >= CHANGES // 5
     assert up.interrupt() == 0
