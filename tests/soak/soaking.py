@@ -22,6 +22,8 @@ from typing import Any
 from tests.snapshot.world import FLAGS, Clock, World, flag, policies
 
 CHANGE_EVERY = 0.1
+FEWEST_CHANGES = 60
+"""By these, and not by the time alone: on a busy machine little happens in it, and caches are filled last."""
 LOOK_EVERY = 1.0
 WARM_UP = 0.4
 """Share of the time in which caches fill, arenas settle and everything is compiled once."""
@@ -69,7 +71,7 @@ def soak(seconds: float, folder: Path) -> Soaked:
     """Change and ask for a while.
 
     Args:
-        seconds: How long.
+        seconds: How long at least.
         folder: Of its own.
     """
     world = World(folder, documents=(*policies(), *FLAGS), clock=Clock(datetime.now(UTC).replace(microsecond=0)))
@@ -86,7 +88,7 @@ def soak(seconds: float, folder: Path) -> Soaked:
     try:
         url = f"http://127.0.0.1:{int(subject.stdout.readline())}/ofrep/v1/evaluate/flags"
         start = time.monotonic()
-        while (passed := time.monotonic() - start) < seconds:
+        while (passed := time.monotonic() - start) < seconds or changes < FEWEST_CHANGES:
             world.clock.now = max(world.clock.now, datetime.now(UTC).replace(microsecond=0))
             world.change(flag("new-checkout", on_for=[f"org-{changes % 7}"]), by=("alice",))
             # What is published need not be kept here: it is the watched process that must not grow.
@@ -94,7 +96,7 @@ def soak(seconds: float, folder: Path) -> Soaked:
             changes += 1
             for _ in range(20):
                 request = urllib.request.Request(url, json.dumps(BULK).encode(), {"content-type": "application/json"})
-                with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 (loopback)
+                with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 (loopback)
                     answer.read()
                 asked += 1
             if passed >= len(looks) * LOOK_EVERY:
@@ -105,7 +107,7 @@ def soak(seconds: float, folder: Path) -> Soaked:
     finally:
         subject.stdin.close()
         try:
-            subject.wait(20)
+            subject.wait(60)
         except subprocess.TimeoutExpired:
             subject.kill()
             subject.wait(5)
