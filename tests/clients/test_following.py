@@ -9,6 +9,7 @@ import pytest
 from flagseal_relay.sync.server import SyncServer
 from tests.clients.company import Question, switch
 from tests.clients.conftest import Served, connected
+from tests.ports import free_ports
 from tests.relay.test_refreshing import eventually
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def test_what_is_accepted_but_not_published_reaches_nobody(
 @pytest.mark.parametrize("kind", ["python-flagd", "node-flagd"])
 def test_who_syncs_comes_back_after_the_relay_was_away(own: Served, kind: str, request: pytest.FixtureRequest) -> None:
     """It goes on with what it has meanwhile, and then learns what it missed."""
-    first = SyncServer(port=0)
+    first = SyncServer(port=free_ports(1)[0])
     first.start(own.relay)
     at = type(own.at)(own.at.url, first.address)
     with connected(kind, at, request) as client:

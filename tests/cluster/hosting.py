@@ -242,7 +242,7 @@ class Hosted:
     def why(self) -> str:
         """Give what it says of how it is."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port.value}/readyz", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port.value}/readyz", timeout=30) as answer:
                 return str(json.loads(answer.read())["why"])
         except (OSError, HTTPException, ValueError):
             return ""
@@ -258,7 +258,7 @@ class Hosted:
     def gauge(self, name: str) -> float:
         """Read one of its gauges; -1 while it does not answer."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port.value}/metrics", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port.value}/metrics", timeout=30) as answer:
                 text = answer.read().decode()
         except (OSError, HTTPException):  # it may be killed in the middle of its answer
             return -1.0

@@ -105,7 +105,7 @@ class Operator:
             time.sleep(0.05)
         self._port = int(found[1])
 
-    def stop(self, number: int = signal.SIGTERM, patience: float = 15.0) -> int:
+    def stop(self, number: int = signal.SIGTERM, patience: float = 90.0) -> int:
         """Send it a signal, and wait for its end."""
         if self._process is None:
             return 0
@@ -140,7 +140,7 @@ class Operator:
     def ask(self, path: str) -> tuple[int, str]:
         """Ask its health server."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=30) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

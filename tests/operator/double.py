@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 _OURS = {"list", "watch", "get", "patch", "create", "delete", "update"}
-_SECONDS = 30.0
+_SECONDS = 120.0
 
 
 class Double:

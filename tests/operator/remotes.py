@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 USER = "flags-bot"
 PASSWORD = "glpat-not a secret: anywhere"
-_START_SECONDS = 60.0
+_START_SECONDS = 240.0
 
 
 def certificates(folder: Path) -> tuple[Path, Path]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CUSTOM_PORT = "localhost:8016"
-SECONDS = 60.0
+SECONDS = 120.0
 
 
 def steps() -> Iterator[tuple[str, list[str]]]:

@@ -11,6 +11,7 @@ import pytest
 from flagseal.model.errors import UsageError
 from flagseal_relay.relay import Relay
 from flagseal_relay.serve import serve
+from tests.ports import free_ports
 from tests.relay.harness import MemorySource, make_relay, view
 
 
@@ -64,7 +65,7 @@ def test_a_number_that_is_no_port_is_refused(port: int) -> None:
 def test_stopping_frees_the_port_and_leaves_no_thread() -> None:
     """So that a process can start another; stopping twice is stopping once."""
     before = threading.active_count()
-    server = serve(make_relay(MemorySource(view())), port=0)
+    server = serve(make_relay(MemorySource(view())), port=free_ports(1)[0])
     httpx.get(f"{server.url}/healthz", timeout=60)
     server.stop()
     server.stop()

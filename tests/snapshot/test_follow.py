@@ -55,7 +55,7 @@ class Server:
         self.over.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join(5)
+        self._thread.join(60)
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def following(
         yield server, follower, news
         assert follower._thread.is_alive()
     finally:
-        follower.stop()
+        follower.stop(60)
         server.close()
     assert not follower._thread.is_alive()
 
@@ -106,7 +106,7 @@ def test_news_of_a_relay_come_at_once_and_once() -> None:
             time.sleep(0.2)
             assert len(news) == 2
         finally:
-            follower.stop()
+            follower.stop(60)
         assert not follower._thread.is_alive(), "a read that waits for the next event is woken up"
         assert not follower.connected
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 BUCKET = "flags"
 WRITER = ("flagseal-writer", "secret-of-the-writer")
 READER = ("flagseal-reader", "secret-of-the-reader")
-_START_SECONDS = 60.0
+_START_SECONDS = 240.0
 _PORTS = (
     *("master.port", "master.port.grpc", "volume.port", "volume.port.grpc"),
     *("filer.port", "filer.port.grpc", "s3.port", "s3.port.grpc"),
@@ -112,7 +112,7 @@ def _until_up(server: S3Server, process: subprocess.Popen[bytes], log: Path) -> 
         client_options={"allow_http": True},
         retry_config={"max_retries": 0},
     )
-    pool = urllib3.PoolManager(retries=False, timeout=2)
+    pool = urllib3.PoolManager(retries=False, timeout=10)
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:

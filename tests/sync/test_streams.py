@@ -12,6 +12,7 @@ from openfeature.schemas.protobuf.flagd.sync.v1 import sync_pb2
 
 from flagseal_relay.serve import serve
 from flagseal_relay.sync.server import SyncServer
+from tests.ports import free_ports
 from tests.relay.harness import FLAGS, MemorySource, make_relay
 from tests.relay.test_refreshing import eventually
 from tests.sync.conftest import SEARCH, Asked, Stream, asking, company
@@ -153,7 +154,7 @@ def test_stopping_ends_streams_in_order_and_frees_the_port() -> None:
     relay = make_relay(MemorySource(company()))
     with serve(relay, port=0):
         assert relay.wait_until_ready(60)
-        first = SyncServer(port=0)
+        first = SyncServer(port=free_ports(1)[0])
         first.start(relay)
         with grpc.insecure_channel(first.address) as channel:
             stream = Asked(relay, MemorySource(), first, channel).stream()
