@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -139,19 +140,22 @@ def test_the_command_answers_where_it_is_told_and_says_so(tmp_path: Path) -> Non
     world.publish()
     (tmp_path / "root.json").write_bytes(world.root)
     command = Path(sys.executable).with_name("flagseal")
-    words = [command, "relay", "--store", tmp_path / "store", "--root", tmp_path / "root.json"]
-    with subprocess.Popen(
-        [*map(str, words), "--cache", str(tmp_path / "cache"), "--listen", "127.0.0.1:0"],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    words = [command, "relay", "--store", tmp_path / "store", "--root", tmp_path / "root.json", "--log-format", "json"]
+    log = tmp_path / "log"
+    with log.open("w") as out, subprocess.Popen(
+        [*map(str, words), "--cache", str(tmp_path / "cache"), "--listen", "127.0.0.1:0"], stdout=out, stderr=out
     ) as process:  # fmt: skip
         try:
-            assert process.stdout is not None
-            said = process.stdout.readline()
-            url = said.partition(" on ")[2].strip().rstrip(".")
+            eventually(lambda: "Relay on " in log.read_text())
+            said = next(line for line in log.read_text().splitlines() if line.startswith("Relay on "))
+            url = said.removeprefix("Relay on ").rstrip(".")
             eventually(lambda: status(url, "ranker") == 200)
             assert status(url, "pay-later") == 404
             assert "flagd" not in said
         finally:
             process.terminate()
-            process.communicate(timeout=30)
+            process.wait(timeout=30)
+    logged = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    assert [line["namespaces"] for line in logged if line.get("event") == "anonymous-namespaces"] == [["search"]]
+    assert "snapshot" in {line.get("event") for line in logged}
     assert process.returncode == 0

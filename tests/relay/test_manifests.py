@@ -61,7 +61,7 @@ def test_every_option_is_one_of_the_command() -> None:
     told = subprocess.run(
         [str(Path(sys.executable).parent / "flagseal"), "relay", "--help"], capture_output=True, text=True, check=True
     ).stdout
-    assert {*_options(container["args"])} == {"--store", "--root", "--cache", "--listen"}
+    assert {*_options(container["args"])} == {"--store", "--root", "--cache", "--listen", "--log-format"}
     assert all(option in told for option in _options(container["args"]))
 
 
@@ -94,7 +94,7 @@ def test_a_sidecar_is_put_into_labelled_deployments_and_stays_on_the_loopback_in
     made = {it["metadata"]["name"]: it["spec"]["template"]["spec"] for it in built(str(tmp_path))}
     assert [it["name"] for it in made["other"]["containers"]] == ["web"]
     (relay,) = (it for it in made["web"]["containers"] if it["name"] == "flagseal-relay")
-    assert {*_options(relay["args"])} == {"--store", "--root", "--cache"}
+    assert {*_options(relay["args"])} == {"--store", "--root", "--cache", "--log-format"}
     assert "ports" not in relay
     assert [*container_weaknesses(relay)] == []
     assert relay["securityContext"]["runAsNonRoot"] is True

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import os
 import signal
 import socket
@@ -22,6 +20,7 @@ from flagseal_cli.commands.certificates import certificates_command
 from flagseal_cli.console import note
 from flagseal_cli.durations import Duration
 from flagseal_cli.group import group
+from flagseal_cli.logs import log_option, start_logging
 from flagseal_operator.admission.service import WebhookOptions
 from flagseal_operator.admission.witness import Desk
 from flagseal_operator.election import unique_identity
@@ -117,7 +116,7 @@ operator_command.add_command(certificates_command)
     show_default=True,
     help="How long what is published is signed again while the API server answers nobody; 0s for not at all.",
 )
-@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@log_option
 def run_command(  # noqa: PLR0913 (one argument an option)
     *,
     store: str,
@@ -141,7 +140,7 @@ def run_command(  # noqa: PLR0913 (one argument an option)
     log_format: str,
 ) -> None:
     """Watch, build, sign, publish, report; stand by while another operator is active. Stops with SIGTERM."""
-    _log(log_format)
+    start_logging(log_format, whose="")  # kopf's too
     configuration(kubeconfig)
     place, pinned = open_store(store), root.read_bytes()
 
@@ -215,29 +214,3 @@ def _admission(uri: str | None, trust: Trust) -> Signer | None:
 def _demanded(words: tuple[str, ...]) -> dict[str, str | None]:
     pairs = (word.partition("=") for word in words)
     return {key: value if equals else None for key, equals, value in pairs}
-
-
-class _JsonLines(logging.Formatter):
-    """One JSON object a line, with what was said beside the message."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        body = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        for name in ("trace_id", "span_id", "event"):
-            if hasattr(record, name):
-                body[name] = getattr(record, name)
-        if record.exc_info:
-            body["exception"] = self.formatException(record.exc_info)
-        return json.dumps(body)
-
-
-def _log(style: str) -> None:
-    root = logging.getLogger()
-    root.setLevel(logging.INFO)
-    for handler in root.handlers:
-        if style == "json":
-            handler.setFormatter(_JsonLines())

@@ -16,6 +16,7 @@ from flagseal.snapshot.follow import events_beside
 from flagseal.snapshot.source import HttpSource
 from flagseal.snapshot.stores import open_store
 from flagseal_cli.console import note
+from flagseal_cli.logs import log_option, start_logging
 from flagseal_relay.anonymous import AnonymousSource
 from flagseal_relay.relay import Relay
 from flagseal_relay.serve import PORT, Server, listen, listen_to_anybody
@@ -55,6 +56,7 @@ _TICK: Final = 0.5
     "opens to anybody. In the place of --host, --port and flagd's sync.",
 )
 @click.option("--poll", type=click.FloatRange(0.1, 3600), default=1.0, show_default=True, help="Seconds between looks.")
+@log_option
 def relay_command(  # noqa: PLR0913 (one argument an option)
     *,
     store: str | None,
@@ -67,12 +69,14 @@ def relay_command(  # noqa: PLR0913 (one argument an option)
     no_sync: bool,
     address: str | None,
     poll: float,
+    log_format: str,
 ) -> None:
     """Verify what a store or another relay has, and answer applications from it.
 
     It holds no signing key. What does not verify from the pinned root down to every person's signature is not
     served, whoever sent it; the last good snapshot stays.
     """
+    start_logging(log_format)
     source, files, events = _sources(store, upstream_relay)
     with ExitStack() as stack:
         listener = stack.enter_context(listen(host, port) if address is None else listen_to_anybody(address))
