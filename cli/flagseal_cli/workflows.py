@@ -33,7 +33,8 @@ What it needs, once:
 2. An environment `attestor` (Settings, Environments) that only the branch `main` may deploy to, with
 __NEEDS__
    - the secret `FLAGSEAL_APP_KEY` and the variable `FLAGSEAL_APP_ID`: of a GitHub App that is installed on __FLAGS__
-     and nowhere else, with Contents: write, Pull requests: read, Checks: read and Administration: write.
+     and nowhere else, with Contents: write, Pull requests: read, Checks: read, Commit statuses: read and
+     Administration: write.
 3. A ruleset on `main`: no force pushes, and a pull request that somebody else approves.
 
 Flagseal's documentation, docs/github.md, tells it step by step.

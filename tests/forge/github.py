@@ -104,6 +104,18 @@ class CheckRun:
 
 
 @dataclass
+class Status:
+    """One commit status."""
+
+    id: int
+    name: str
+    commit: str
+    state: str
+    creator: User | None
+    at: datetime
+
+
+@dataclass
 class Comment:
     """One comment on an issue or request."""
 
@@ -151,6 +163,7 @@ class Repository:
     activity: list[Movement] = field(default_factory=list)
     rulesets: list[Ruleset] = field(default_factory=list)
     checks: list[CheckRun] = field(default_factory=list)
+    statuses: list[Status] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
     started: list[tuple[str, str]] = field(default_factory=list)
     labels: set[str] = field(default_factory=set)
@@ -268,6 +281,10 @@ class Repository:
         run = CheckRun(self.github.next(), name, commit, conclusion, app)
         self.checks.append(run)
         return run
+
+    def status(self, name: str, commit: str, creator: User | None, state: str = "success") -> None:
+        """Set a commit status."""
+        self.statuses.append(Status(self.github.next(), name, commit, state, creator, self.github.now))
 
     def protect(self, branch: str = "main", *, checks: tuple[tuple[str, int | None], ...] = ()) -> Ruleset:
         """Protect a branch as Flagseal asks for."""
@@ -402,6 +419,7 @@ class GitHub:
         addresses: E-mail address to account, besides the addresses that GitHub gives.
         signed: Commits with GitHub's own signature.
         teams: ``organisation/team`` to members.
+        apps: Slug to number, of those that the token may see.
         me: Whom the token belongs to.
         administers: Whether the token has Administration: write.
     """
@@ -414,6 +432,7 @@ class GitHub:
     teams: dict[str, list[User]] = field(default_factory=dict)
     signed: set[str] = field(default_factory=set)
     last: int = 1000
+    apps: dict[str, int] = field(default_factory=dict)
     me: User = ME
     administers: bool = True
 

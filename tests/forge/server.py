@@ -268,6 +268,18 @@ def _checks(asked: Question) -> Answer:
     return 200, {"total_count": len(shown), "check_runs": shown}
 
 
+@route("GET", "/repos/{owner}/{repo}/commits/{ref}/statuses")
+def _statuses(asked: Question) -> Answer:
+    found = [said for said in asked.repository.statuses if said.commit == asked.names["ref"]]
+    return 200, [shapes.status(asked.repository, said) for said in reversed(found)]
+
+
+@route("GET", "/apps/{app_slug}")
+def _app(asked: Question) -> Answer:
+    slug = asked.names["app_slug"]
+    return 200, shapes.app(asked.github.users["acme"], slug, asked.github.apps[slug])
+
+
 @route("GET", "/orgs/{org}/teams/{team_slug}/members")
 def _members(asked: Question) -> Answer:
     members = asked.github.teams[f"{asked.names['org']}/{asked.names['team_slug']}"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from tests.forge.github import CheckRun, Comment, Movement, Pull, Repository, Review, Ruleset, User
+    from tests.forge.github import CheckRun, Comment, Movement, Pull, Repository, Review, Ruleset, Status, User
 
 Shape = dict[str, Any]
 API = "https://api.github.com"
@@ -167,17 +167,31 @@ def _rule(kind: str, parameters: Shape | None) -> Shape:
 def check_run(found: Repository, run: CheckRun) -> Shape:
     """Write a check's result."""
     url = f"{API}/repos/{found.full_name}/check-runs/{run.id}"
-    app = {
-        "id": run.app, "node_id": node("APP", run.app), "slug": "app", "owner": user(found.owner), "name": "App",
-        "description": None, "external_url": WEB, "html_url": WEB, "created_at": "2026-01-01T00:00:00Z",
-        "updated_at": "2026-01-01T00:00:00Z", "permissions": {}, "events": [],
-    }  # fmt: skip
     output = {"title": None, "summary": None, "text": None, "annotations_count": 0, "annotations_url": url}
     return {
         "id": run.id, "node_id": node("CR", run.id), "head_sha": run.commit, "external_id": "", "url": url,
         "html_url": url, "details_url": url, "status": "completed" if run.conclusion else "in_progress",
         "conclusion": run.conclusion, "started_at": "2026-11-23T10:00:00Z", "completed_at": None, "output": output,
-        "name": run.name, "check_suite": None, "app": app, "pull_requests": [],
+        "name": run.name, "check_suite": None, "app": app(found.owner, "app", run.app), "pull_requests": [],
+    }  # fmt: skip
+
+
+def app(owner: User, slug: str, number: int) -> Shape:
+    """Write an app."""
+    return {
+        "id": number, "node_id": node("APP", number), "slug": slug, "owner": user(owner), "name": "App",
+        "description": None, "external_url": WEB, "html_url": WEB, "created_at": "2026-01-01T00:00:00Z",
+        "updated_at": "2026-01-01T00:00:00Z", "permissions": {}, "events": [],
+    }  # fmt: skip
+
+
+def status(found: Repository, said: Status) -> Shape:
+    """Write a commit status."""
+    return {
+        "url": f"{API}/repos/{found.full_name}/statuses/{said.commit}", "avatar_url": None, "id": said.id,
+        "node_id": node("SC", said.id), "state": said.state, "description": None, "target_url": None,
+        "context": said.name, "created_at": instant(said.at), "updated_at": instant(said.at),
+        "creator": user(said.creator),
     }  # fmt: skip
 
 

@@ -374,6 +374,25 @@ def test_8_a_required_check(
     assert failed == {} if reason is None else reason in failed["required-checks"]
 
 
+@pytest.mark.parametrize(
+    ("by", "app", "said", "reason"),
+    [
+        ("ci[bot]", 15368, "success", None),
+        ("ci[bot]", 15368, "failure", "ci (app 15368): failure"),
+        ("ci[bot]", 7, "success", "set by ci[bot], of whom GitHub does not say that it is that app"),
+        ("bob-gh", None, "success", "set by bob-gh, of whom GitHub does not say that it is that app"),
+    ],
+)
+def test_8_a_commit_status_as_required_check(
+    landed: Landed, by: str, app: int | None, said: str, reason: str | None
+) -> None:
+    """It counts where its app set it; the refusal names whoever else did."""
+    found = CheckRun("ci", app, landed.facts.request.head, said, by=by)
+    ruleset = msgspec.structs.replace(landed.facts.rulesets[0], checks=(CI,))
+    failed = landed.by(rulesets=(ruleset,), checks=(found,))
+    assert failed == {} if reason is None else reason in failed["required-checks"]
+
+
 # 9. Protection
 
 

@@ -12,6 +12,7 @@ import pytest
 from flagseal.model.errors import ForgeError
 from flagseal_validators.forge.facts import Facts
 from flagseal_validators.forge.github import access_from, asking, open_github
+from tests.forge.github import User
 from tests.forge.server import TOKEN
 from tests.forge.world import company
 from tests.history.company import flag
@@ -47,6 +48,37 @@ def test_every_answer_of_the_double_is_githubs(world: World, description: Descri
     world.repo.check("ci", pull.merged_head)
     world.facts(pull)
     assert len(world.server.exchanges) > 8
+    assert [problem for exchange in world.server.exchanges for problem in description.problems(exchange)] == []
+
+
+def test_a_required_check_may_be_a_commit_status(world: World, description: Description) -> None:
+    """The newest of each account, by the app whose bot set it; whoever is no app's, or of an app unseen, is named."""
+    world.repo.protect(checks=(("ci", 9), ("lint", 15368)))
+    pull = world.propose(OTHER)
+    head, bots = world.repo.head_of(pull), [User(90, "our-ci[bot]", "Bot"), User(91, "hidden[bot]", "Bot")]
+    world.github.apps["our-ci"] = 9
+    world.repo.check("lint", head)
+    said = [
+        (bots[0], "failure"),
+        (bots[0], "success"),
+        (world.user("bob"), "success"),
+        (bots[1], "pending"),
+        (None, "error"),
+    ]
+    for creator, state in said:
+        world.repo.status("ci", head, creator, state)
+        world.repo.status("other", head, creator, state)
+    world.repo.status("ci", head, User(92, "our-ci", "User"), "success")
+    world.approve(pull, "alice", "dora")
+    world.merge(pull)
+    found = [(run.name, run.app, run.conclusion, run.by) for run in world.facts(pull).checks if run.by]
+    assert found == [
+        ("ci", None, "success", "our-ci"),
+        ("ci", None, "error", "nobody"),
+        ("ci", None, None, "hidden[bot]"),
+        ("ci", None, "success", "bob-gh"),
+        ("ci", 9, "success", "our-ci[bot]"),
+    ]
     assert [problem for exchange in world.server.exchanges for problem in description.problems(exchange)] == []
 
 

@@ -140,7 +140,7 @@ def test_a_job_has_what_it_needs_and_nothing_more(name: str) -> None:
             assert re.fullmatch(r"[\w/.-]+@[0-9a-f]{40}", step["uses"])
         if step.get("uses", "").startswith("actions/checkout@"):
             assert step["with"]["persist-credentials"] is False
-    used = re.findall(r"uses: (\S+)( # v\d+\.\d+\.\d+)?$", texts[f".github/workflows/{name}.yaml"], re.MULTILINE)
+    used = re.findall(r"\buses: (\S+)( # v\d+\.\d+\.\d+)?$", texts[f".github/workflows/{name}.yaml"], re.MULTILINE)
     assert all(version for _, version in used)
 
 

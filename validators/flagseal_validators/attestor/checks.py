@@ -32,7 +32,7 @@ from flagseal_validators.attestor.people import Given, Hands, accounts_of, given
 from flagseal_validators.forge.protection import REMEDY, counted, required, unprotected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
     from flagseal.approval.trust import Trust
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from flagseal.model.finding import Finding
     from flagseal.model.policies import Organisation
     from flagseal_validators.attestor.landing import Landing
-    from flagseal_validators.forge.facts import Facts, Push
+    from flagseal_validators.forge.facts import Facts, Push, RequiredCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,8 +348,8 @@ def required_checks(case: Case) -> Check:
             run for run in case.facts.checks if (run.name, run.app) == (check.name, check.app) and run.commit in where
         ]
         if not any(run.conclusion == "success" for run in runs):
-            said = ", ".join(sorted({run.conclusion or "unfinished" for run in runs})) or "never ran there"
-            problems.append(f"{check.name} (app {check.app}): {said}")
+            said = ", ".join(sorted({run.conclusion or "unfinished" for run in runs}))
+            problems.append(f"{check.name} (app {check.app}): {said or _by_others(case, check, where)}")
     names = ", ".join(dict.fromkeys(check.name for check in asked))
     return _check(
         "required-checks",
@@ -357,6 +357,15 @@ def required_checks(case: Case) -> Check:
         f"{names} passed" if asked else "the forge requires none",
         "Name the app in the ruleset, and merge what its checks passed on.",
     )
+
+
+def _by_others(case: Case, check: RequiredCheck, where: Collection[str | None]) -> str:
+    """Say who reported a check that its app never did."""
+    named = [run for run in case.facts.checks if run.name == check.name and run.commit in where]
+    if any(run.by for run in named):
+        others = ", ".join(sorted({run.by for run in named if run.by}))
+        return f"its commit status was set by {others}, of whom GitHub does not say that it is that app"
+    return "never ran there" if not named else "never ran there by that app"
 
 
 def protection(case: Case) -> Check:

@@ -161,18 +161,20 @@ class Ruleset(_Fact, frozen=True):
     checks: tuple[RequiredCheck, ...] = ()
 
 
-class CheckRun(_Fact, frozen=True):
-    """What one check came to.
+class CheckRun(_Fact, frozen=True, omit_defaults=True):
+    """What one check came to: a check run, or a commit status that stands for one.
 
     Attributes:
         app: Number of the app that gave it; None where it is no app's.
         conclusion: ``success``, ``failure`` …; None while it runs.
+        by: Of a status, the login of the account that set it; empty for a check run.
     """
 
     name: str
     app: int | None
     commit: str
     conclusion: str | None
+    by: str = ""
 
 
 class Facts(_Fact, frozen=True):

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from flagseal.model.errors import ForgeError
-from flagseal_validators.forge.github.reading import _account, _At
+from flagseal_validators.forge.github.answers import At, account
 from flagseal_validators.forge.opened import OpenRequest, Origin
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class GitHubOpened:
 
     def request(self, number: int) -> OpenRequest:
         """Read one open request (see the interface)."""
-        body = _At(self._asker.get(f"{self._top}/pulls/{number}"), f"request {number}")
+        body = At(self._asker.get(f"{self._top}/pulls/{number}"), f"request {number}")
         if body.text("state") != "open":
             raise ForgeError(f"Request {number} is not open.", code="NotOpen", remedy="Name one that is.")
         return _request(body)
@@ -44,7 +44,7 @@ class GitHubOpened:
     def requests_from(self, origin: Origin) -> tuple[OpenRequest, ...]:
         """Find the open requests whose head is what ran (see the interface)."""
         query = {"head": f"{origin.owner}:{origin.branch}", "state": "open"}
-        found = [_At(entry, "pulls") for entry in self._asker.pages(f"{self._top}/pulls", query)]
+        found = [At(entry, "pulls") for entry in self._asker.pages(f"{self._top}/pulls", query)]
         return tuple(_request(body) for body in found if _is_from(body, origin))
 
 
@@ -56,7 +56,7 @@ def origin_of(event: Json) -> Origin:
     """
     run = event.get("workflow_run") if isinstance(event, dict) else None
     try:
-        body = _At(run, "workflow_run")
+        body = At(run, "workflow_run")
         started, commit = body.text("event"), body.text("head_sha")
         source = body.object("head_repository")
         origin = Origin(source.number("id"), source.object("owner").text("login"), body.text("head_branch"), commit)
@@ -83,21 +83,21 @@ def wake(asker: Asker, name: str, workflow: str, branch: str) -> None:
     asker.send("POST", path, {"ref": branch}, repeatable=True)
 
 
-def _is_from(body: _At, origin: Origin) -> bool:
+def _is_from(body: At, origin: Origin) -> bool:
     head = body.object("head")
     # The list goes by names, and names change hands; a fork may be gone.
     repository = head.value("repo")
     return (
         repository is not None
-        and _At(repository, "head.repo").number("id") == origin.repository
+        and At(repository, "head.repo").number("id") == origin.repository
         and (head.text("ref"), head.text("sha")) == (origin.branch, origin.commit)
     )
 
 
-def _request(body: _At) -> OpenRequest:
+def _request(body: At) -> OpenRequest:
     return OpenRequest(
         number=body.number("number"),
-        author=_account(body.value("user"), "user"),
+        author=account(body.value("user"), "user"),
         head=body.object("head").text("sha"),
         base=body.object("base").text("ref"),
     )

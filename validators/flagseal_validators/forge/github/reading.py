@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from flagseal.model.errors import ForgeError
@@ -22,13 +22,14 @@ from flagseal_validators.forge.facts import (
     Ruleset,
     Signed,
 )
+from flagseal_validators.forge.github.answers import At, account
 from flagseal_validators.forge.github.asking import missing
 from flagseal_validators.forge.github.ruleset import ACTORS, word_of
+from flagseal_validators.forge.github.statuses import statuses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from flagseal.model.canonical import Json
     from flagseal_validators.forge.github.asking import Asker
 
 MOST_AUTHORS: Final = 20
@@ -91,7 +92,7 @@ class GitHubForge:
     def requests_of(self, commit: str) -> tuple[tuple[int, str], ...]:
         """Find the merged requests by which a commit came onto a branch (see the interface)."""
         found = [
-            _At(entry, "pulls")
+            At(entry, "pulls")
             for entry in self._asker.pages(f"/repos/{self._name}/commits/{commit}/pulls")
             if isinstance(entry, dict) and entry.get("merged_at")
         ]
@@ -100,8 +101,9 @@ class GitHubForge:
     def facts(self, number: int) -> Facts:
         """Read everything about one merged request; see the interface."""
         observed = self._clock().replace(microsecond=0)
-        repository = _At(self._asker.get(f"/repos/{self._name}"), "repository")
+        repository = At(self._asker.get(f"/repos/{self._name}"), "repository")
         request, source = self._request(number)
+        asked = rulesets(self._asker, self._name, request.base)
         return Facts(
             forge="github",
             observed_at=observed,
@@ -112,25 +114,25 @@ class GitHubForge:
             commits=tuple(self._commits(number, repository.number("id"))),
             pushes=tuple(self._pushes(request, source)),
             landings=tuple(self._landings(request)),
-            rulesets=rulesets(self._asker, self._name, request.base),
-            checks=tuple(self._checks(request)),
+            rulesets=asked,
+            checks=tuple(self._checks(request, asked)),
         )
 
     def _request(self, number: int) -> tuple[Request, str | None]:
         """Read the request itself, and the name of the repository that it came from."""
-        body = _At(self._asker.get(f"/repos/{self._name}/pulls/{number}"), f"request {number}")
+        body = At(self._asker.get(f"/repos/{self._name}/pulls/{number}"), f"request {number}")
         if body.optional("merged_at") is None:
             raise ForgeError(
                 f"Request {number} is not merged.", code="NotMerged", remedy="Approval is attested of what landed."
             )
         base, head = body.object("base"), body.object("head")
-        source = _At(head.value("repo"), "head.repo") if head.value("repo") is not None else None
+        source = At(head.value("repo"), "head.repo") if head.value("repo") is not None else None
         request = Request(
             number=body.number("number"),
-            author=_account(body.value("user"), "user"),
+            author=account(body.value("user"), "user"),
             created_at=body.instant("created_at"),
             merged_at=body.instant("merged_at"),
-            merged_by=_account(body.value("merged_by"), "merged_by"),
+            merged_by=account(body.value("merged_by"), "merged_by"),
             base=base.text("ref"),
             base_repository=base.object("repo").number("id"),
             head=head.text("sha"),
@@ -143,14 +145,14 @@ class GitHubForge:
 
     def _reviews(self, number: int) -> Iterable[Review]:
         for entry in self._asker.pages(f"/repos/{self._name}/pulls/{number}/reviews"):
-            body = _At(entry, "review")
+            body = At(entry, "review")
             state = _STATES.get(body.text("state"))
             if state is None:
                 raise missing(f"review {body.number('id')}", f"its state {body.text('state')!r} is not known")
             at = body.optional("submitted_at")
             yield Review(
                 id=body.number("id"),
-                account=_account(body.value("user"), "user"),
+                account=account(body.value("user"), "user"),
                 state=state,
                 submitted_at=None if at is None else body.instant("submitted_at"),
                 commit=body.optional("commit_id"),
@@ -161,12 +163,12 @@ class GitHubForge:
         after: str | None = None
         while True:
             data = self._asker.graphql(COMMITS, {"owner": owner, "name": name, "number": number, "after": after})
-            found = _At(data, "data").object("repository")
+            found = At(data, "data").object("repository")
             if found.number("databaseId") != repository:
                 raise missing(self._name, "another repository has that name now")
             listing = found.object("pullRequest").object("commits")
             for node in listing.list("nodes"):
-                yield _commit(_At(node, "node").object("commit"))
+                yield _commit(At(node, "node").object("commit"))
             page = listing.object("pageInfo")
             if not page.flag("hasNextPage"):
                 return
@@ -189,27 +191,36 @@ class GitHubForge:
 
     def _activity(self, repository: str, branch: str) -> Iterable[Push]:
         for entry in self._asker.pages(f"/repos/{repository}/activity", {"ref": f"refs/heads/{branch}"}):
-            body = _At(entry, "activity")
+            body = At(entry, "activity")
             kind = _KINDS.get(body.text("activity_type"))
             if kind is None:
                 raise missing(f"activity of {branch}", f"{body.text('activity_type')!r} is not known")
             yield Push(
-                account=_account(body.value("actor"), "actor"),
+                account=account(body.value("actor"), "actor"),
                 at=body.instant("timestamp"),
                 kind=kind,
                 before=body.text("before"),
                 after=body.text("after"),
             )
 
-    def _checks(self, request: Request) -> Iterable[CheckRun]:
-        for commit in dict.fromkeys((request.head, request.merge_commit)):
+    def _checks(self, request: Request, asked: Iterable[Ruleset]) -> Iterable[CheckRun]:
+        """Read check runs; and commit statuses where a required check has no run, since it may be one."""
+        commits = tuple(dict.fromkeys((request.head, request.merge_commit)))
+        runs = tuple(self._runs(commits))
+        given = {(run.name, run.app) for run in runs}
+        required = (check for ruleset in asked for check in ruleset.checks if check.app is not None)
+        wanted = {check.name for check in required if (check.name, check.app) not in given}
+        return (*runs, *(statuses(self._asker, self._name, commits, wanted) if wanted else ()))
+
+    def _runs(self, commits: Iterable[str]) -> Iterable[CheckRun]:
+        for commit in commits:
             where = f"/repos/{self._name}/commits/{commit}/check-runs"
             for entry in self._asker.pages(where, {"filter": "latest"}, within="check_runs"):
-                body = _At(entry, "check")
+                body = At(entry, "check")
                 app = body.value("app")
                 yield CheckRun(
                     name=body.text("name"),
-                    app=None if app is None else _At(app, "app").number("id"),
+                    app=None if app is None else At(app, "app").number("id"),
                     commit=body.text("head_sha"),
                     conclusion=body.optional("conclusion"),
                 )
@@ -226,48 +237,48 @@ def rulesets(asker: Asker, name: str, branch: str) -> tuple[Ruleset, ...]:
     Raises:
         ForgeError: As for facts.
     """
-    rules: dict[int, list[_At]] = {}
+    rules: dict[int, list[At]] = {}
     for entry in asker.pages(f"/repos/{name}/rules/branches/{quote(branch, safe='')}"):
-        rule = _At(entry, "rule")
+        rule = At(entry, "rule")
         rules.setdefault(rule.number("ruleset_id"), []).append(rule)
     return tuple(
-        _ruleset(_At(asker.get(f"/repos/{name}/rulesets/{number}"), f"ruleset {number}"), found)
+        _ruleset(At(asker.get(f"/repos/{name}/rulesets/{number}"), f"ruleset {number}"), found)
         for number, found in sorted(rules.items())
     )
 
 
-def _ruleset(body: _At, rules: list[_At]) -> Ruleset:
+def _ruleset(body: At, rules: list[At]) -> Ruleset:
     parameters = {rule.text("type"): rule.value("parameters", {}) for rule in rules}
     reviews, checks = parameters.get("pull_request"), parameters.get("required_status_checks")
-    reviewing = _At(reviews or {}, "pull_request")
-    checking = _At(checks or {"required_status_checks": []}, "required_status_checks")
+    reviewing = At(reviews or {}, "pull_request")
+    checking = At(checks or {"required_status_checks": []}, "required_status_checks")
     bypass = body.value("bypass_actors", None)
     return Ruleset(
         id=body.number("id"),
         name=body.text("name"),
         updated_at=body.instant("updated_at"),
-        bypass=None if not isinstance(bypass, list) else tuple(_bypass(_At(entry, "bypass")) for entry in bypass),
+        bypass=None if not isinstance(bypass, list) else tuple(_bypass(At(entry, "bypass")) for entry in bypass),
         rules=tuple(sorted(parameters)),
         approvals=reviewing.number("required_approving_review_count") if reviews else 0,
         dismisses_on_push=reviewing.value("dismiss_stale_reviews_on_push", False) is True,  # noqa: FBT003 (JSON)
         code_owners=reviewing.value("require_code_owner_review", False) is True,  # noqa: FBT003 (JSON)
         last_push=reviewing.value("require_last_push_approval", False) is True,  # noqa: FBT003 (JSON)
-        checks=tuple(_required(_At(entry, "check")) for entry in checking.list("required_status_checks")),
+        checks=tuple(_required(At(entry, "check")) for entry in checking.list("required_status_checks")),
     )
 
 
-def _required(check: _At) -> RequiredCheck:
+def _required(check: At) -> RequiredCheck:
     app = check.value("integration_id", None)
     return RequiredCheck(check.text("context"), None if app is None else check.number("integration_id"))
 
 
-def _bypass(actor: _At) -> str:
+def _bypass(actor: At) -> str:
     kind = actor.text("actor_type")
     number = actor.number("actor_id") if kind in ACTORS else None
     return word_of({"actor_type": kind, "actor_id": number, "bypass_mode": actor.optional("bypass_mode")})
 
 
-def _commit(body: _At) -> RequestCommit:
+def _commit(body: At) -> RequestCommit:
     authors = body.object("authors")
     nodes, count = authors.list("nodes"), authors.number("totalCount")
     if count > MOST_AUTHORS:
@@ -275,80 +286,22 @@ def _commit(body: _At) -> RequestCommit:
     if len(nodes) != count:
         raise missing(f"commit {body.text('oid')[:12]}", f"it has {count} authors, and {len(nodes)} are named")
     signature = body.value("signature")
-    signed = _At(signature, "signature") if signature is not None else None
+    signed = At(signature, "signature") if signature is not None else None
     return RequestCommit(
         id=body.text("oid"),
-        authors=tuple(_signed(_At(node, "author")) for node in nodes),
+        authors=tuple(_signed(At(node, "author")) for node in nodes),
         committer=_signed(body.object("committer")),
         by_forge=signed is not None and signed.value("isValid") is True and signed.value("wasSignedByGitHub") is True,
     )
 
 
-def _signed(body: _At) -> Signed:
+def _signed(body: At) -> Signed:
     user = body.value("user")
     account = None
     if user is not None:
-        found = _At(user, "user")
+        found = At(user, "user")
         account = Account(found.number("databaseId"), found.text("login"))
     email = body.optional("email") or ""
     # GraphQL knows no bots here. Their address says which one is meant; as with any address, that clears nobody.
     bot = _BOT.fullmatch(email) if account is None else None
     return Signed(email, Account(int(bot[1]), bot[2], human=False) if bot else account)
-
-
-def _account(value: Json, place: str) -> Account | None:
-    if value is None:
-        return None
-    body = _At(value, place)
-    return Account(body.number("id"), body.text("login"), human=body.text("type") == "User")
-
-
-_ABSENT: Final = object()
-
-
-class _At:
-    """A part of an answer; whatever of it is asked for and is not there refuses with its place."""
-
-    def __init__(self, body: object, place: str) -> None:
-        self._place = place
-        if not isinstance(body, dict):
-            self._refuse("", "is no object")
-        self._body: dict[str, Any] = body
-
-    def value(self, name: str, default: object = _ABSENT) -> Any:  # noqa: ANN401 (any JSON)
-        if name not in self._body and default is _ABSENT:
-            self._refuse(name, "is not in the answer")
-        return self._body.get(name, default)
-
-    def text(self, name: str) -> str:
-        found = self.value(name)
-        return found if isinstance(found, str) and found else self._refuse(name, "is no text")
-
-    def optional(self, name: str) -> str | None:
-        found = self.value(name, None)
-        return found if found is None or isinstance(found, str) else self._refuse(name, "is no text")
-
-    def number(self, name: str) -> int:
-        found = self.value(name)
-        return found if isinstance(found, int) and not isinstance(found, bool) else self._refuse(name, "is no number")
-
-    def flag(self, name: str) -> bool:
-        found = self.value(name)
-        return found if isinstance(found, bool) else self._refuse(name, "is neither true nor false")
-
-    def instant(self, name: str) -> datetime:
-        try:
-            found = datetime.fromisoformat(self.text(name))
-        except ValueError:
-            self._refuse(name, "is no instant")
-        return found.astimezone(UTC) if found.tzinfo is not None else self._refuse(name, "has no time zone")
-
-    def object(self, name: str) -> _At:
-        return _At(self.value(name), f"{self._place}.{name}")
-
-    def list(self, name: str) -> list[Any]:
-        found = self.value(name)
-        return found if isinstance(found, list) else self._refuse(name, "is no list")
-
-    def _refuse(self, name: str, why: str) -> NoReturn:
-        raise missing(f"GitHub: {self._place}{f'.{name}' if name else ''}", why)
