@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from flagseal.approval.authors import signers
 from flagseal.intake import ticket_of
-from flagseal.model.errors import InvalidDocuments
+from flagseal.model.errors import InvalidDocuments, RepositoryError
 from flagseal.repository.changes import changed_paths, is_guarded
 from flagseal.repository.merging import merging
 from flagseal_cli.planning import base_of, changes_of, judged, sound
 from flagseal_validators.attestor.gate import findings_at
 from flagseal_validators.attestor.people import accounts_of
 from flagseal_validators.plan import plan
-from flagseal_validators.plan.request import as_comment, as_conflict, of_commit
+from flagseal_validators.plan.request import as_comment, as_conflict, as_unreadable, of_commit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _BASE: Final = "refs/flagseal/base"
 _HEADS: Final = "refs/flagseal/requests"
+_UNREADABLE: Final = frozenset({"BadTree", "TreeTooLarge"})
+"""Whoever wrote the request can mend it, so they are told."""
 
 
 def fetch_request(git: FlagRepository, remote: Remote, request: OpenRequest) -> bool:
@@ -60,7 +62,12 @@ def comment_on(git: FlagRepository, repository: Path, request: OpenRequest) -> s
         landed = merge.landed(onto, request.head)
     if landed is None:
         return of_commit(request.head, as_conflict(request.base))
-    findings = findings_at(git, landed, today=datetime.now(UTC).date(), base=onto)
+    try:
+        findings = findings_at(git, landed, today=datetime.now(UTC).date(), base=onto)
+    except RepositoryError as error:
+        if error.code not in _UNREADABLE:
+            raise
+        return of_commit(request.head, as_unreadable(error.message, error.remedy))
     heading = f"From {onto[:12]} to {request.head[:12]}, merged"
     guarded = [path for path in changed_paths(git.git, onto, landed) if is_guarded(path)]
     said = as_comment(findings, _plan(git, base, landed, request), heading=heading, guarded=guarded)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -88,6 +89,20 @@ def test_a_request_that_breaks_codeowners_is_told_so(world: World) -> None:
     [said] = commented(world, pull)
     assert "the gate finds 1 error" in said
     assert "FS613" in said
+
+
+@pytest.mark.parametrize("name", ["flags/" + "n" * 300, "flags/@everyone <img> [x](y)" + "n" * 300])
+def test_a_request_that_no_folder_can_hold_is_told_so(world: World, name: str) -> None:
+    """What is wrong is said in the comment, in the place of a red job that nobody reads; names do nothing there."""
+    world.branch("change")
+    world.commit(OTHER)
+    world.plant(name, b"text")
+    world.push("change")
+    pull = world.repo.open(world.user("bob"), "change")
+    [said] = commented(world, pull)
+    assert "cannot be written to a folder" in said
+    assert "rename it" in said
+    assert not re.search(r"@every|<img|\]\(y", re.sub(r"`[^`]*`", "", said))
 
 
 def test_the_findings_go_to_code_scanning_where_it_is_to_be_had(world: World) -> None:

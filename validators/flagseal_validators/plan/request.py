@@ -46,6 +46,19 @@ def as_conflict(branch: str) -> str:
     return f"## Flagseal: nothing to plan\n\nIt conflicts with {code(branch)}. {remedy}\n"
 
 
+def as_unreadable(why: str, remedy: str) -> str:
+    """Write the comment of a request whose files the gate cannot even be run on.
+
+    Args:
+        why: A sentence; names in it may be anybody's.
+        remedy: What to do.
+    """
+    told = f"What would land cannot be looked at. {prose(why)} {prose(remedy)}".strip()
+    return (
+        f"## Flagseal: nothing to plan\n\n{told}\n\nNobody can approve it as it is: the attestor refuses it as well.\n"
+    )
+
+
 def of_commit(commit: str, text: str) -> str:
     """Put before a comment which commit it speaks of: what would make it anew can be kept from running."""
     old = "If the request's last commit is another one, this comment is old"
