@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from flagseal.emergency import EMPTY, take
-from flagseal.history import Advance, build, next_change
+from flagseal.history import Advance, build, next_change, reviewed
 from flagseal.history.freezing import let_go
 from flagseal.model.errors import FlagsealError
 
@@ -149,7 +149,10 @@ class Engine:
             _LOG.info("accepted statement %s", entry.envelope.statement.id)
         known = EMPTY if position.build is None else position.build.emergencies
         offers = () if self._emergencies is None else self._emergencies.offers()
-        emergencies, outcomes = take(known, offers, head.policies.organisation, self._trust, now=now)
+        organisation = head.policies.organisation
+        emergencies, outcomes = take(
+            known, offers, organisation, self._trust, now=now, reviewed=lambda it: reviewed(head, it) is not None
+        )
         for standing in emergencies.standings:
             if known.find(standing.claim) is None:
                 _LOG.warning("%s, proven to be by %s, holds from now on", standing.claim.title, standing.person)

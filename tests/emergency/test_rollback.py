@@ -11,6 +11,7 @@ import pytest
 from flagseal.emergency import Emergencies, take
 from flagseal.history import build, next_change
 from tests.emergency.scene import emergency_policies, ending, override, receipted, signed, world
+from tests.incidents.world import TEAMS, review_of
 from tests.snapshot.world import MONDAY, World, answer, flag
 
 if TYPE_CHECKING:
@@ -122,15 +123,59 @@ def test_a_proof_counts_once(company: World) -> None:
     assert company.emergencies.holding(company.clock()) == ()
 
 
-def test_a_month_later_it_is_forgotten(company: World) -> None:
-    """The list is bounded."""
-    company.offer(signed(override()))
-    company.clock.advance(days=29)
-    company.offer()
-    assert company.emergencies.standings
-    company.clock.advance(days=2)
-    company.offer()
-    assert company.emergencies == Emergencies()
+@pytest.fixture
+def larger(tmp_path: Path) -> World:
+    """Give a world with one more owner, who may review what alice did to bob's flag."""
+    made = world(tmp_path / "larger", teams=TEAMS)
+    made.publish()
+    return made
+
+
+def test_a_month_after_its_end_it_is_forgotten_once_it_is_reviewed(larger: World) -> None:
+    """Until then it stays, with what ended it, and everybody who reads the list can still check it."""
+    (offered,) = larger.offer(signed(override()))
+    larger.offer(signed(ending(), at=larger.clock()))
+    larger.clock.advance(days=60)
+    larger.offer()
+    assert [it.claim.ends is None for it in larger.emergencies.standings] == [True, False]
+    assert larger.emergencies.standings[0].until == MONDAY
+    larger.publish()
+    assert larger.client().refresh().reason is None
+    assert offered.standing is not None
+    larger.change(review_of(offered.standing), by=("frank", "dora"))
+    larger.offer()
+    assert larger.emergencies == Emergencies()
+
+
+def test_what_is_reviewed_stays_for_a_month_after_its_end(larger: World) -> None:
+    """The time that an incident may take counts together."""
+    (offered,) = larger.offer(signed(override()))
+    assert offered.standing is not None
+    larger.change(review_of(offered.standing), by=("frank", "dora"))
+    larger.clock.advance(days=29)
+    larger.offer()
+    assert larger.emergencies.standings
+    larger.clock.advance(days=2)
+    larger.offer()
+    assert larger.emergencies == Emergencies()
+
+
+@pytest.mark.parametrize("looked_at", [{"o-1"}, set()])
+def test_of_too_many_the_reviewed_ones_go_first_and_then_the_oldest(
+    company: World, monkeypatch: pytest.MonkeyPatch, looked_at: set[str]
+) -> None:
+    """The list is bounded, and no emergency is refused for it."""
+    monkeypatch.setattr("flagseal.emergency.ledger.MOST_KEPT", 2)
+    known = Emergencies()
+    for number in range(3):
+        at = company.clock()
+        offer = signed(override(name=f"o-{number}", until=at + HOUR, incident=f"INC-{number}"), at=at)
+        known, (outcome,) = take(known, [offer], company.head.policies.organisation, company.trust, now=at)
+        assert outcome.refusal is None
+        company.clock.advance(hours=2)
+    now, organisation = company.clock(), company.head.policies.organisation
+    after, _ = take(known, (), organisation, company.trust, now=now, reviewed=lambda it: it.claim.name in looked_at)
+    assert [it.claim.name for it in after.standings] == (["o-0", "o-2"] if looked_at else ["o-1", "o-2"])
 
 
 def test_what_somebody_made_ends_with_their_role(company: World) -> None:

@@ -15,7 +15,7 @@ from securesystemslib.signer import CryptoSigner
 
 from flagseal.approval.trust import Genesis, Trust
 from flagseal.emergency import EMPTY, take
-from flagseal.history import Build, Manifest, accept, build, changes, genesis, propose
+from flagseal.history import Build, Manifest, accept, build, changes, genesis, propose, reviewed
 from flagseal.model.loader import parse_body
 from flagseal.snapshot import ceremony
 from flagseal.snapshot.client import SnapshotClient
@@ -260,7 +260,10 @@ class World:
     def offer(self, *offers: Offer) -> tuple[Outcome, ...]:
         """Take what is offered of emergencies, with the head as it is; publish afterwards."""
         organisation = self.head.policies.organisation
-        self.emergencies, outcomes = take(self.emergencies, offers, organisation, self.trust, now=self.clock())
+        self.emergencies, outcomes = take(
+            self.emergencies, offers, organisation, self.trust, now=self.clock(),
+            reviewed=lambda it: reviewed(self.head, it) is not None,
+        )  # fmt: skip
         return outcomes
 
     def publish(self) -> Published:

@@ -1,7 +1,7 @@
 """What was proven, and holds or held: kept in ``head.json`` with claim and proof, so that everybody can check it.
 
-A resource that is deleted changes nothing here. What ended stays for a month, or until there are too many, since the
-time that one incident may take counts together, and somebody has to look at each.
+A resource that is deleted changes nothing here. What ended stays for a month, since the time that one incident may take
+counts together, and until it is reviewed, since somebody has to look at each; but never too many (docs/adr/0165).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from flagseal.model.errors import ApprovalError
 from flagseal.model.instants import parse_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from flagseal.approval.trust import Trust
     from flagseal.emergency.scope import Span
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 KEPT: Final = timedelta(days=30)
 MOST_KEPT: Final = 100
+"""Of what ended; each is checked by everybody who reads the list, so it cannot grow for ever."""
 MOST_HOLDING: Final = 100
 
 Recorded: TypeAlias = "tuple[Claim, Proof | None, datetime]"
@@ -181,7 +182,13 @@ EMPTY: Final = Emergencies()
 
 
 def take(
-    known: Emergencies, offers: Iterable[Offer], organisation: Organisation, trust: Trust, *, now: datetime
+    known: Emergencies,
+    offers: Iterable[Offer],
+    organisation: Organisation,
+    trust: Trust,
+    *,
+    now: datetime,
+    reviewed: Callable[[Standing], bool] | None = None,
 ) -> tuple[Emergencies, tuple[Outcome, ...]]:
     """Take what is offered, and let go of what is over.
 
@@ -191,6 +198,8 @@ def take(
         organisation: Of the head. What somebody made who is not in it any more ends at once.
         trust: As for :func:`verify`.
         now: Aware.
+        reviewed: Tells whether somebody else has looked at one, by accepted history: what nobody has looked at is kept.
+            None where that does not matter, as what comes out is not published.
 
     Returns:
         What stands now, and what became of each offer.
@@ -209,7 +218,7 @@ def take(
             found[own.identity] = Outcome(claim, own, None)
         except ApprovalError as error:
             found[claim.title, claim.digest] = Outcome(claim, None, error)
-    pruned = _pruned(_ended(standings), clock)
+    pruned = _pruned(_ended(standings), clock, reviewed or (lambda _: True))
     # Once more, as everybody will who reads it: leaving out one may leave another without what it ends.
     after = Emergencies(tuple(_checked([it.recorded for it in pruned], organisation, trust)))
     outcomes = (
@@ -356,12 +365,18 @@ def _goes_on(standing: Standing, of: Standing) -> bool:
     return of.since <= standing.since < of.until < standing.until
 
 
-def _pruned(standings: Iterable[Standing], now: datetime) -> Iterator[Standing]:
-    """Leave out what ended long ago, and the oldest of too many that ended."""
+def _pruned(standings: Iterable[Standing], now: datetime, reviewed: Callable[[Standing], bool]) -> Iterator[Standing]:
+    """Leave out what ended long ago and was reviewed; of too many that ended the reviewed ones, then the oldest."""
     everything = tuple(standings)
     over = sorted((it for it in everything if it.kept_until <= now), key=lambda it: it.kept_until, reverse=True)
-    kept = {it.identity for it in over[:MOST_KEPT] if it.kept_until > now - KEPT}
-    return (it for it in everything if it.kept_until > now or it.identity in kept)
+    # What ends another is no emergency, and stays with what it ends.
+    told = [it for it in over if it.claim.ends is None]
+    kept = [it for it in told if it.kept_until > now - KEPT or not reviewed(it)]
+    if len(kept) > MOST_KEPT:
+        kept = sorted(kept, key=reviewed)[:MOST_KEPT]
+    enders = [it for it in over if any(_is_ended_by(of, it) for of in kept)]
+    left = {it.identity for it in (*kept, *enders)}
+    return (it for it in everything if it.kept_until > now or it.identity in left)
 
 
 def _parsed(entry: Mapping[str, Json]) -> Recorded:

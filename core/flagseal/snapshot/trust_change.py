@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from flagseal.approval.trust import Attestor
 from flagseal.emergency import take
-from flagseal.history import build, replay
+from flagseal.history import build, replay, reviewed
 from flagseal.model.errors import ApprovalError, SnapshotError, UsageError
 from flagseal.snapshot.ceremony import put_targets, put_trust, trusted
 from flagseal.snapshot.content import genesis_documents, head_at, history_entries
@@ -137,7 +137,10 @@ def rebased(files: Files, content: Content, trust: Trust, now: datetime) -> tupl
     documents = tuple(beginning.documents.values())
     head = replay(trust, documents, history_entries(files, beginning.sequence, content.head.sequence))
     instant = max(now, content.build.as_of)
-    emergencies, _ = take(content.build.emergencies, (), head.policies.organisation, trust, now=instant)
+    known, organisation = content.build.emergencies, head.policies.organisation
+    emergencies, _ = take(
+        known, (), organisation, trust, now=instant, reviewed=lambda it: reviewed(head, it) is not None
+    )
     return documents, build(head, trust.environment, instant, emergencies=emergencies)
 
 
