@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import click
 
-from flagseal.model.characters import visible
+from flagseal.model.characters import escaped, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -71,8 +71,8 @@ def note(text: str) -> None:
 
 
 def print_json(value: object) -> None:
-    """Write a result for a program."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+    """Write a result for a program; on a terminal, which people read it on as well, nothing in it does anything."""
+    click.echo(escaped(json.dumps(value, indent=2, ensure_ascii=False, default=_plain)))
 
 
 def _plain(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from flagseal.model.errors import FlagsealError
-from flagseal_cli.console import Failures, Progress, print_error
+from flagseal_cli.console import Failures, Progress, print_error, print_json
 
 TOP = Path(__file__).parents[2]
 
@@ -93,3 +94,12 @@ def test_progress_is_shown_on_a_terminal_that_waits(monkeypatch: pytest.MonkeyPa
     assert "Reading [======================        ] 1,500 of 2,000" in shown
     assert shown.endswith("\r\x1b[K")
     assert written(terminal=False) == ""
+
+
+def test_json_on_a_terminal_does_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """A reason that somebody gave, or a file's name, is data; what reads it back gets what it was."""
+    value = {"reason": "\u009b2J\u001b[31m\u202e\u2066x\U000e0041", "na\u202eme": ["\u009d0;x\u009c"]}
+    print_json(value)
+    written = capsys.readouterr().out
+    assert not set("\u009b\u001b\u202e\u2066\U000e0041\u009d\u009c") & set(written)
+    assert json.loads(written) == value

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from flagseal.history import review_words, reviewed
-from flagseal.model.characters import visible
+from flagseal.model.characters import escaped, visible
 from flagseal.model.errors import FlagsealError, UsageError
 from flagseal.repository import FlagRepository
 from flagseal_cli.console import print_json
@@ -87,10 +87,10 @@ def print_explanation(told: Explanation, published: PublishedState, git: FlagRep
 
 def _lines(told: Explanation, published: PublishedState, git: FlagRepository | None) -> Iterator[str]:
     answer = told.evaluation
-    shown = json.dumps(dict(told.context), ensure_ascii=False)
+    shown = escaped(json.dumps(dict(told.context), ensure_ascii=False))
     yield f"{told.flag} in {told.environment}, for {shown}"
     yield ""
-    yield f"answer        {json.dumps(answer.value, ensure_ascii=False)} ({answer.variant}), {answer.reason}"
+    yield f"answer        {escaped(json.dumps(answer.value, ensure_ascii=False))} ({answer.variant}), {answer.reason}"
     yield from _rules(told.lines)
     emergencies = [("override", it) for it in told.overrides] + [("freeze", it) for it in (told.frozen,) if it]
     for name, standing in emergencies:

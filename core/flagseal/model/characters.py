@@ -8,6 +8,7 @@ disagree on where it may stand; a quoted text can hold one as ``\t``.
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from typing import Final
@@ -39,6 +40,15 @@ def name_of(character: str) -> str:
 def shown(text: str) -> str:
     """Make a text of unknown origin fit for a message: short, on one line, every odd character spelled out."""
     return visible(text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…")
+
+
+def escaped(text: str) -> str:
+    r"""Write in a JSON text the characters that :func:`visible` spells out as ``\uXXXX``: it means what it meant.
+
+    Args:
+        text: JSON, with or without line breaks between its parts.
+    """
+    return IN_VALUE.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def visible(text: str) -> str:
