@@ -1,25 +1,33 @@
-"""Keep a cluster from beginning, or from going on, with the right to create FlagApprovals and no other.
+"""Keep a cluster from beginning, or slow it down, with the right to create FlagApprovals and no other.
 
 FlagApprovals are named by what they carry and cannot be changed, so whoever comes first has the name.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from flagseal.approval.envelope import Envelope
 from flagseal.history import Manifest
-from flagseal_operator.carriers import carry, genesis_carrier
+from flagseal.policy.decide import decide
+from flagseal_operator.carriers import carry, genesis_carrier, statement_carrier
 from flagseal_operator.cluster_source import ClusterSource
+from tests.approval.keyring import SshKey
 from tests.history.branch import Branch
 from tests.history.company import flag
 from tests.operator.test_delivery import Target
+from tests.operator.test_history_decides import NEW, bodies_of, founded
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from flagseal.model.document import Document
+    from flagseal.model.policies import PolicySet
+    from flagseal.policy.decision import Decision
+    from flagseal.policy.facts import Facts
 
 OTHER = flag("of-the-attacker")
 
@@ -63,3 +71,31 @@ def test_by_another_document_of_the_same_name(target: Target) -> None:
     """In a further part, where the last would have the word."""
     squat(target, flag(tier="high-risk"), part=2)
     assert begins(target)
+
+
+def test_by_thousands_of_statements_that_nobody_signed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would take as long to decide as a real one, again and again: none is, and the real one is accepted."""
+    world, server, site = founded(tmp_path)
+    entry = world.accept(NEW)
+    statement = entry.envelope.statement
+    stranger = SshKey.of("stranger")
+    for number in range(200):
+        payload = replace(statement, repository_name=f"acme/flags-{number}").payload()
+        forged = Envelope(payload, (stranger.approve(payload),) if number % 2 else ())
+        server.put(dict(carry(statement_carrier(payload), entry.documents.values(), [forged])[0]))
+    site.relist()
+    decided: list[Facts] = []
+
+    def counting(facts: Facts, policies: PolicySet) -> Decision:
+        decided.append(facts)
+        return decide(facts, policies)
+
+    monkeypatch.setattr("flagseal.history.acceptance.decide", counting)
+    sequence = site.step().head.sequence
+    assert decided == []
+    name = statement_carrier(replace(statement, repository_name="acme/flags-1").payload())
+    assert site.reason("FlagApproval", name) == ("False", "NoValidSignature")
+    server.put(dict(bodies_of(entry)[0]))
+    site.relist()
+    assert site.step().head.sequence == sequence + 1
+    assert 1 <= len(decided) <= 2, "the real one, and nothing for each forged one"

@@ -3,7 +3,7 @@
 Pure: content, keys and instants come in, values go out. Publisher and clients call the same functions.
 """
 
-from flagseal.history.acceptance import Acceptance, accept
+from flagseal.history.acceptance import Acceptance, accept, is_signed
 from flagseal.history.building import Build, build
 from flagseal.history.bundle import Bundle, HistoryEntry
 from flagseal.history.following import Advance, Followed, Offer, advanced, follow, recovered
@@ -33,6 +33,7 @@ __all__ = [
     "follow",
     "genesis",
     "in_effect",
+    "is_signed",
     "next_change",
     "propose",
     "recovered",

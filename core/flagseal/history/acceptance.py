@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from flagseal.approval.evidence import gather
+from flagseal.approval.evidence import approvers, attested, gather
 from flagseal.history.bundle import HistoryEntry
 from flagseal.history.head import Head, ReviewApproval
 from flagseal.history.waiting import Change, remembered, settle
@@ -30,6 +30,7 @@ from flagseal.policy.reviews import is_review, requesters
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from flagseal.approval.envelope import Envelope
     from flagseal.approval.evidence import Evidence
     from flagseal.approval.statement import Statement
     from flagseal.approval.trust import Trust
@@ -117,6 +118,22 @@ def accept(head: Head, bundle: Bundle, trust: Trust, *, now: datetime) -> Accept
     except FlagsealError as error:
         return Acceptance(None, decision, error, None)
     return Acceptance(successor, decision, None, HistoryEntry(judged.evidence.envelope, judged.documents, clock))
+
+
+def is_signed(head: Head, envelope: Envelope, trust: Trust) -> bool:
+    """Tell whether any signature around a statement is somebody's: without one it is never accepted.
+
+    Costs little beside :func:`accept`. Whoever offers statements that anybody may have made asks it first, so that
+    thousands of forged ones are as good as none.
+
+    Args:
+        head: The accepted state: its organisation says whose keys count.
+        envelope: Of the statement.
+        trust: Names the attestors.
+    """
+    if not envelope.signatures:
+        return False
+    return bool(approvers(envelope, head.policies.organisation) or attested(envelope, trust.attestors, 0))
 
 
 def _judge(head: Head, bundle: Bundle, trust: Trust, clock: datetime) -> _Judged:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flagseal.history.acceptance import Acceptance, accept
+from flagseal.history.acceptance import Acceptance, accept, is_signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -116,6 +116,8 @@ def recovered(first: Head, offers: Callable[[Head], Iterable[Offer]], trust: Tru
 
 def _try(head: Head, offer: Offer, trust: Trust) -> Followed | None:
     for bundle in offer.bundles:
+        if not is_signed(head, bundle.envelope, trust):
+            continue
         acceptance = accept(head, bundle, trust, now=offer.at)
         if acceptance.head is not None:
             return Followed(head, bundle, acceptance)

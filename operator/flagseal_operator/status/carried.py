@@ -73,7 +73,7 @@ def _conditions(
             "Superseded",
             f"It is a statement {statement.sequence}, and {head.sequence} is accepted: nothing depends on this one.",
         )
-    refusal = next((it for it in picture.refusals if it.carrier == name), None)
+    refusal = picture.refused.get(name)
     if refusal is not None:
         return _refused(refusal.error.code, f"{refusal.error.message} {refusal.error.remedy}".strip())
     if statement.sequence == head.sequence + 1:

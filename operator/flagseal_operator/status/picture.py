@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from flagseal.emergency import EMPTY
@@ -119,8 +120,17 @@ class Picture:
 
     def refusal_of(self, subject: str, digest: str) -> Refusal | None:
         """Find the statement that would approve a content, if there is one and it is refused."""
-        found = (it for it in self.refusals if it.subjects.get(subject) == digest)
-        return next(found, None)
+        return self._refused_contents.get((subject, digest))
+
+    @cached_property
+    def refused(self) -> Mapping[str, Refusal]:
+        """The refusals by carrier."""
+        return {it.carrier: it for it in self.refusals}
+
+    @cached_property
+    def _refused_contents(self) -> Mapping[tuple[str, str], Refusal]:
+        # The first has the last word.
+        return {entry: it for it in reversed(self.refusals) for entry in it.subjects.items()}
 
     def waits_until(self, subject: str) -> datetime | None:
         """Say when an accepted change of a document takes effect; None if nothing of it waits."""

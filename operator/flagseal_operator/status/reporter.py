@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flagseal.approval.evidence import gather
 from flagseal.emergency import EMPTY
-from flagseal.history import accept
+from flagseal.history import accept, is_signed
 from flagseal.history.overriding import Serving
 from flagseal.model.document import NAMESPACED_KINDS, REVIEW_KINDS, split_subject
+from flagseal.model.errors import ApprovalError
 from flagseal.policy.state import changed_subjects
 from flagseal_operator.carriers import Carried, genesis_carrier
 from flagseal_operator.pieces import place_of
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
     from flagseal_operator.inventory import Inventory, Seen
 
 _ALL: Final = None
+_UNSIGNED: Final = ApprovalError(
+    "No signature of anybody in the organisation is on the statement yet.",
+    code="NoValidSignature",
+    remedy="`flagseal approvals show` says who may approve it. A statement by nobody can be deleted.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +181,13 @@ class Reporter:
 
     def _refusals(self, head: Head, offered: Offered, now: datetime) -> Iterator[Refusal]:
         for name in offered.after(head):
-            bundle = offered.bundle(name)
-            acceptance = accept(head, bundle, self._trust, now=now)
+            statement, envelope = offered.statements[name]
+            if not is_signed(head, envelope, self._trust):
+                # Anybody may carry thousands of them.
+                yield Refusal(name, statement.sequence, statement.subjects, _UNSIGNED, by_policy=False)
+                continue
+            acceptance = accept(head, offered.bundle(name), self._trust, now=now)
             if acceptance.refusal is not None:
-                statement = offered.statements[name][0]
                 yield Refusal(
                     name,
                     statement.sequence,
