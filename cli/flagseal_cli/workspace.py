@@ -16,7 +16,6 @@
 from __future__ import annotations
 
 import gc
-import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,15 +132,6 @@ class DataFolder:
                 remedy="Run `flagseal up` or `flagseal trust init` first, or name another folder with --data.",
             )
         return self.root.read_bytes()
-
-    def relay_url(self) -> str | None:
-        """Give the running relay's address, if the last process that ran here left one."""
-        try:
-            found = json.loads(self.address.read_text("utf-8"))
-        except (OSError, ValueError):
-            return None
-        url = found.get("url") if isinstance(found, dict) else None
-        return url if isinstance(url, str) else None
 
 
 def find_repository(start: Path | None) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import subprocess
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flagseal.approval.keys import PublicKey, keys_of, parse_blob, parse_public_key
-from flagseal.approval.sshsig import APPROVAL_NAMESPACE, armour, parse_sshsig, unarmour
+from flagseal.approval.sshsig import APPROVAL_NAMESPACE, parse_sshsig, unarmour
 from flagseal.model.errors import ApprovalError
 from flagseal.model.policies import Organisation, Person
 from tests.approval.keyring import SshKey, wire
@@ -65,7 +66,8 @@ def test_openssh_verifies_what_the_tests_sign(tmp_path: Path) -> None:
     allowed = tmp_path / "allowed"
     allowed.write_text(f"alice {key.line}\n")
     signature = tmp_path / "signature"
-    signature.write_bytes(armour(key.sshsig(MESSAGE)))
+    body = base64.b64encode(key.sshsig(MESSAGE)).decode()
+    signature.write_text(f"-----BEGIN SSH SIGNATURE-----\n{body}\n-----END SSH SIGNATURE-----\n")
     command = ["ssh-keygen", "-Y", "verify", "-n", APPROVAL_NAMESPACE, "-I", "alice", "-f", str(allowed)]
     done = subprocess.run([*command, "-s", str(signature)], input=MESSAGE, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -7,14 +7,11 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from flagseal.approval.envelope import Envelope, Signature
-from flagseal.approval.keys import parse_public_key
 from flagseal.approval.sshsig import APPROVAL_NAMESPACE, parse_sshsig, unarmour
 from flagseal.model.errors import ApprovalError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 
 def sign_with_ssh_keygen(payload: bytes, key_path: Path) -> Signature:
@@ -70,22 +67,3 @@ def ssh_sign(message: bytes, namespace: str, key_path: Path) -> Signature:
     if not signature.verifies(message, namespace):
         raise ApprovalError(f"{key_path}: the signature made does not verify.", code="SigningFailed")
     return Signature(signature.key.fingerprint, binary)
-
-
-def sign_with_ed25519(payload: bytes, private: Ed25519PrivateKey, public_line: str) -> Signature:
-    """Sign a statement's payload with a bare Ed25519 key.
-
-    Args:
-        payload: The statement's bytes.
-        private: The key.
-        public_line: Its public half as ``organisation.yaml`` lists it.
-
-    Raises:
-        ApprovalError: ``SigningFailed`` if the two are not halves of one key.
-    """
-    pae = Envelope(payload).pae
-    public = parse_public_key(public_line)
-    sig = private.sign(pae)
-    if not public.verifies_plain(sig, pae):
-        raise ApprovalError("The private key is not that of the public one.", code="SigningFailed")
-    return Signature(public.fingerprint, sig)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import textwrap
 from dataclasses import dataclass
 
 from flagseal.approval.keys import PublicKey, Reader, parse_blob
@@ -94,9 +93,3 @@ def unarmour(text: bytes) -> bytes:
         return base64.b64decode(b"".join(line.strip() for line in lines[1:-1]), validate=True)
     except (binascii.Error, ValueError) as error:
         raise ApprovalError("The SSH signature is not base64.", code="SignatureMalformed") from error
-
-
-def armour(data: bytes) -> bytes:
-    """Write the binary form as OpenSSH does, 70 columns wide."""
-    body = textwrap.wrap(base64.b64encode(data).decode("ascii"), 70)
-    return b"\n".join([_BEGIN, *(line.encode("ascii") for line in body), _END, b""])

@@ -59,14 +59,6 @@ def read_policies(documents: Iterable[Document]) -> PolicySet:
     )
 
 
-def policy_digest(documents: Iterable[Document]) -> str:
-    """Give the version of the policies among these documents, as :attr:`PolicySet.digest`, without reading them.
-
-    It is the digest of the canonical JSON list of all policy documents, sorted by kind and name.
-    """
-    return _digest(_policies(documents))
-
-
 def _policies(documents: Iterable[Document]) -> list[Document]:
     chosen = [document for document in documents if document.kind in POLICY_KINDS and not document.is_tombstone]
     return sorted(chosen, key=lambda document: (document.kind, document.name))

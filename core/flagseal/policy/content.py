@@ -58,11 +58,6 @@ def grown_variants(before: ResolvedFlag | None, after: ResolvedFlag) -> tuple[st
     )
 
 
-def only_safe(flag: ResolvedFlag, *, like: ResolvedFlag) -> ResolvedFlag:
-    """Give a flag that serves everyone the safe variant, with the variants of another."""
-    return replace(like, rules=(), raw=None, default=like.safe_variant, environment=flag.environment)
-
-
 def _always_widens(before: ResolvedFlag, after: ResolvedFlag) -> Iterator[str]:
     if before.key != after.key:
         yield f"key changed from {before.key} to {after.key}"
