@@ -7,6 +7,7 @@ each resource is what its newest version says, and what a list no longer names i
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 _MOST_REMEMBERED: Final = 20_000
 """Deleted resources whose last version is remembered, so that a late event does not bring them back."""
+
+_MOST_ORPHANED: Final = 64 * 1024 * 1024
+"""Bytes of documents kept that no resource declares any more; the oldest go first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,9 @@ class Inventory:
         self._lock = threading.Lock()
         self._seen: dict[str, dict[Ref, Seen]] = {kind: {} for kind in PLURALS}
         self._by_digest: dict[str, bytes] = {}
+        self._declaring: Counter[str] = Counter()
+        self._orphans: dict[str, int] = {}
+        self._orphaned = 0
         self._gone: dict[Ref, tuple[str, int]] = {}
         self._revision = 0
         self._dirty: set[Ref] = set()
@@ -116,8 +123,7 @@ class Inventory:
             seen = self._examined(ref, before, body, uid, version)
             self._seen[kind][ref] = seen
             self._dirty.add(ref)
-            if seen.digest is not None and isinstance(seen.content, bytes):
-                self._by_digest[seen.digest] = seen.content
+            self._exchange(before, seen)
             changed = before is None or (before.uid, before.generation, before.content, before.problem) != (
                 seen.uid,
                 seen.generation,
@@ -165,11 +171,33 @@ class Inventory:
                 del self._gone[next(iter(self._gone))]
 
     def _drop(self, ref: Ref) -> bool:
-        # What it declared stays at hand by its digest until another takes its place: carrying proves nothing.
-        if self._seen[ref.kind].pop(ref, None) is None:
+        seen = self._seen[ref.kind].pop(ref, None)
+        if seen is None:
             return False
+        self._exchange(seen, None)
         self._revision += 1
         return True
+
+    def _exchange(self, before: Seen | None, after: Seen | None) -> None:
+        """Note what a resource declares now, and declared before.
+
+        What nothing declares any more stays at hand by its digest, since carrying proves nothing; but not without end,
+        for whoever may edit one resource may edit it as often as they like.
+        """
+        if after is not None and after.digest is not None and isinstance(after.content, bytes):
+            self._by_digest[after.digest] = after.content
+            self._declaring[after.digest] += 1
+            self._orphaned -= self._orphans.pop(after.digest, 0)
+        if before is not None and before.digest is not None:
+            self._declaring[before.digest] -= 1
+            if self._declaring[before.digest] <= 0:
+                del self._declaring[before.digest]
+                size = self._orphans[before.digest] = len(self._by_digest[before.digest])
+                self._orphaned += size
+        while self._orphaned > _MOST_ORPHANED:
+            oldest = next(iter(self._orphans))
+            self._orphaned -= self._orphans.pop(oldest)
+            del self._by_digest[oldest]
 
     def _examined(self, ref: Ref, before: Seen | None, body: Mapping[str, Any], uid: str, version: str) -> Seen:
         metadata, status = body.get("metadata") or {}, body.get("status")
