@@ -45,13 +45,14 @@ def fetch_request(git: FlagRepository, remote: Remote, request: OpenRequest) -> 
     return git.resolve(head) == request.head
 
 
-def comment_on(git: FlagRepository, repository: Path, request: OpenRequest) -> str:
+def comment_on(git: FlagRepository, repository: Path, request: OpenRequest, name: str) -> str:
     """Write what landing a request would do, onto its branch as it is now.
 
     Args:
         git: Where :func:`fetch_request` fetched it to.
         repository: Its folder.
         request: The request.
+        name: ``owner/name`` of the repository in the forge.
 
     Raises:
         InvalidDocuments: The branch itself cannot be read.
@@ -63,7 +64,7 @@ def comment_on(git: FlagRepository, repository: Path, request: OpenRequest) -> s
     if landed is None:
         return of_commit(request.head, as_conflict(request.base))
     try:
-        findings = findings_at(git, landed, today=datetime.now(UTC).date(), base=onto)
+        findings = findings_at(git, landed, today=datetime.now(UTC).date(), base=onto, host=name.partition("/")[0])
     except RepositoryError as error:
         if error.code not in _UNREADABLE:
             raise

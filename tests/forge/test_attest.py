@@ -473,6 +473,7 @@ def test_8_the_gate_refuses_what_landed(world: World) -> None:
         ("/.github/ @acme/security\n", "FS612"),
         (None, "FS612"),
         (CODEOWNERS + "/flags/new/ @acme/team-nobody\n", "FS613"),
+        (CODEOWNERS.replace("@acme/", "@other-org/"), "FS613"),
     ],
 )
 def test_8_the_gate_sees_the_codeowners_that_landed(world: World, codeowners: str | None, rule: str) -> None:

@@ -214,6 +214,7 @@ def test_where_history_is_cut_off_it_begins_there(repository: GitRepository, tmp
         ("* @acme/team-payment\n", ["CODEOWNERS:1:3 FS613"]),
         ("# teams\n*  @acme/team-payments @mallory\n", ["CODEOWNERS:2:24 FS613"]),
         ("* alice@example.com\n", ["CODEOWNERS:1:3 FS613"]),
+        ("* @acme/team-payments\n/flags/ @acne/team-payments @ACME/team-payments\n", ["CODEOWNERS:2:9 FS613"]),
         ("/flags/ @acme/team-payments\n/.github/ @acme/team-payments\n", ["approvals.yaml:0:0 FS612"]),
         ("* @acme/team-payments\n/flags/payments/\n", ["new-checkout.yaml:0:0 FS612"]),
         ("/flags/ @acme/team-payments\n/policies/ @acme/team-payments\n", ["CODEOWNERS:0:0 FS612"]),

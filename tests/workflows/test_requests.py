@@ -83,9 +83,10 @@ def test_a_bad_flag_is_shown_at_its_line_and_said_once_and_then_no_more(world: W
     assert commented(world, pull) == [now]
 
 
-def test_a_request_that_breaks_codeowners_is_told_so(world: World) -> None:
-    """The comment sees the file as it would land."""
-    pull = world.propose(OTHER, files={".github/CODEOWNERS": "* @acme/team-nobody\n"})
+@pytest.mark.parametrize("team", ["@acme/team-nobody", "@other-org/team-payments"])
+def test_a_request_that_breaks_codeowners_is_told_so(world: World, team: str) -> None:
+    """The comment sees the file as it would land, and knows whose repository it is."""
+    pull = world.propose(OTHER, files={".github/CODEOWNERS": f"* {team}\n"})
     [said] = commented(world, pull)
     assert "the gate finds 1 error" in said
     assert "FS613" in said

@@ -34,6 +34,7 @@ def validate_paths(  # noqa: PLR0913 (each is a choice of its own)
     memory: Memory | None = None,
     processes: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    host: str | None = None,
 ) -> Report:
     """Hold every rule against the files of a repository.
 
@@ -51,6 +52,7 @@ def validate_paths(  # noqa: PLR0913 (each is a choice of its own)
         memory: What was found before, for who waits; None looks at everything.
         processes: How many may judge. Call it before there are threads.
         progress: Told how many of how many documents are judged, if it takes long.
+        host: The account that the repository belongs to in the forge, where that is known.
 
     Raises:
         UsageError: A path does not exist, or lies elsewhere.
@@ -60,7 +62,7 @@ def validate_paths(  # noqa: PLR0913 (each is a choice of its own)
     if touched is None and base is None:
         touched = frozenset(name for name in wanted if (root / name).is_file())
     examined = examine(root, Means(today, read, processes, progress), memory)
-    judged = [*examined.judged, *map(Judged, look_at_ownership(root, examined.names, examined.policies))]
+    judged = [*examined.judged, *map(Judged, look_at_ownership(root, examined.names, examined.policies, host))]
     born: Mapping[str, date] = {}
     if base is not None:
         touched = base.touched(examined.listed, {known.path: known.blob for known in examined.files})

@@ -6,7 +6,8 @@ Every run looks at them, so nothing is imported here that a run without news doe
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from flagseal.codeowners import PLACES, parse
@@ -32,16 +33,21 @@ class Known:
     Attributes:
         teams: Names of teams, lower case.
         logins: Accounts in the forge, lower case.
+        host: Whose teams the forge asks: the account that the repository belongs to; None where that is not known.
     """
 
     teams: frozenset[str]
     logins: frozenset[str]
+    host: str | None = None
 
     def wrong(self, owner: Owner) -> tuple[str, Collection[str]] | None:
         """Say why an owner is not known, and what could be meant; None if it is known."""
         name = owner.name.rpartition("/")[2]
         match owner.kind:
             case "team":
+                host = owner.name.partition("/")[0]
+                if self.host is not None and host.casefold() != self.host.casefold():
+                    return f"the forge asks teams of `{self.host}` only, and this one is of `{host}`", ()
                 return None if name.casefold() in self.teams else (f"there is no team `{name}`", self.teams)
             case "user":
                 known = name.casefold() in self.logins
@@ -50,13 +56,17 @@ class Known:
                 return f"`{name}` is an address, and the organisation knows people by their accounts", ()
 
 
-def look_at_ownership(root: Path, names: Collection[str], policies: Iterable[bytes]) -> Iterator[Finding]:
+def look_at_ownership(
+    root: Path, names: Collection[str], policies: Iterable[bytes], host: str | None = None
+) -> Iterator[Finding]:
     """Hold CODEOWNERS against the paths and the organisation.
 
     Args:
         root: The repository's top folder.
         names: The files that hold documents.
         policies: As canonical JSON; without them nobody is known, and nobody is called unknown.
+        host: The account that the repository belongs to in the forge; None takes the one that most teams are written
+            with, since there is only one.
     """
     file = next((place for place in PLACES if (root / place).is_file() and not (root / place).is_symlink()), None)
     if file is None:
@@ -71,6 +81,7 @@ def look_at_ownership(root: Path, names: Collection[str], policies: Iterable[byt
         return  # what cannot be read decides nothing
     known = _known(policies)
     if known is not None:
+        known = replace(known, host=host or _most_written(found))
         yield from _unknown(found, data.decode("utf-8").split("\n"), known)
     yield from _unowned(found, [*names, file])
 
@@ -82,6 +93,14 @@ def _known(policies: Iterable[bytes]) -> Known | None:
             logins = (person["github"]["login"] for person in spec["people"].values() if "github" in person)
             return Known(frozenset(map(str.casefold, spec["teams"])), frozenset(map(str.casefold, logins)))
     return None
+
+
+def _most_written(found: Codeowners) -> str | None:
+    """Give the organisation that most teams are written with; None without teams."""
+    hosts = Counter(
+        owner.name.partition("/")[0].casefold() for line in found.lines for owner in line.owners if owner.kind == "team"
+    )
+    return hosts.most_common(1)[0][0] if hosts else None
 
 
 def _unknown(found: Codeowners, text: Sequence[str], known: Known) -> Iterator[Finding]:

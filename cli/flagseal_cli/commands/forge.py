@@ -62,7 +62,7 @@ def comment(number: int | None, *, name: str | None, remote_name: str, repo: Pat
         if not fetch_request(git, remote, request):
             note(f"Request {request.number} has changed since; nothing is said.")
             continue
-        writing = Writing(Mark.of("plan", "request"), "", comment_on(git, repository, request))
+        writing = Writing(Mark.of("plan", "request"), "", comment_on(git, repository, request, full_name))
         done = GitHubDesk(asker, full_name).put_comment(request.number, writing)
         note(f"Request {request.number}: comment {done}.")
 

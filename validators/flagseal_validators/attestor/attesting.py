@@ -139,7 +139,8 @@ def attest(
     found = landings(repository, head.commit, net.line, source)
     cases = [_case(repository, head, trust, landing, line, clock) for landing in found]
     checks = [check for case in cases for check in judge(case)]
-    checks.append(gate(repository, net.commit.id, base=head.commit, today=clock.date()))
+    host = cases[-1].facts.repository_name.partition("/")[0] if cases else None
+    checks.append(gate(repository, net.commit.id, base=head.commit, today=clock.date(), host=host))
     # Whose key signed a commit contributed, too, wherever that commit came from: as everybody else will find.
     signed_by = signers(net.commits, head.policies.organisation)
     contributors = {person for case in cases for person in case.hands.people} | signed_by

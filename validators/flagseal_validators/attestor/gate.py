@@ -33,7 +33,7 @@ _NO_SUCH_PATH: Final = frozenset(
 """What a path in the commit is to blame for, and not the disk."""
 
 
-def gate(repository: FlagRepository, commit: str, *, base: str, today: date) -> Check:
+def gate(repository: FlagRepository, commit: str, *, base: str, today: date, host: str | None) -> Check:
     """Hold every rule of the gate against a commit.
 
     Args:
@@ -41,8 +41,10 @@ def gate(repository: FlagRepository, commit: str, *, base: str, today: date) -> 
         commit: Object id.
         base: Object id of the commit that is accepted: what the change touches, and what was there before it, is read.
         today: The day, UTC.
+        host: The account that the repository belongs to in the forge, where that is known.
     """
-    errors = [it for it in findings_at(repository, commit, base=base, today=today) if it.severity == "error"]
+    findings = findings_at(repository, commit, base=base, today=today, host=host)
+    errors = [it for it in findings if it.severity == "error"]
     more = f" and {len(errors) - _SHOWN} more" if len(errors) > _SHOWN else ""
     return Check(
         "gate",
@@ -59,6 +61,7 @@ def findings_at(
     *,
     today: date,
     base: str,
+    host: str | None = None,
 ) -> tuple[Finding, ...]:
     """Say what the gate finds in a commit; written to a folder of its own, and read there like any other.
 
@@ -67,6 +70,7 @@ def findings_at(
         commit: Object id.
         today: The day, UTC.
         base: Object id of the commit that it is compared with: what it touches, and what was there before, is read.
+        host: The account that the repository belongs to in the forge, where that is known.
 
     Raises:
         RepositoryError: ``BadTree``: a path that no folder can have; ``TreeTooLarge``.
@@ -76,7 +80,7 @@ def findings_at(
         _write(repository, commit, root)
         _write_owners(repository, commit, root)
         compared = Base(root, repository, base, repository.blobs(base))
-        return validate_paths(root, (), today=today, base=compared).findings
+        return validate_paths(root, (), today=today, base=compared, host=host).findings
 
 
 def _write(repository: FlagRepository, commit: str, root: Path) -> None:

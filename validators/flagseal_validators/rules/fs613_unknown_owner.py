@@ -9,7 +9,7 @@ RULE = Rule(
     title="An owner that the organisation does not know",
     severity="error",
     scope="repository",
-    why="The forge asks a team that is not there, or somebody whose approval counts for nothing.",
+    why="The forge asks nobody (a team that is not there, or another organisation's), or somebody who does not count.",
     remedy="Name a team or a person of policies/organisation.yaml.",
     bad=Example("* @acme/team-payment\n", file=".github/CODEOWNERS"),
     good=Example("* @acme/team-payments\n", file=".github/CODEOWNERS"),
