@@ -14,6 +14,7 @@ import uvicorn
 
 from flagseal.model.errors import FlagsealError, UsageError
 from flagseal_relay.app import create_app
+from flagseal_relay.connection import BoundedProtocol
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -184,6 +185,7 @@ def _configuration(app: ASGIApp) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         lifespan="on",
+        http=BoundedProtocol,
         ws="none",
         server_header=False,
         # Nobody stands between a program and its loopback interface; believing X-Forwarded-* would be wrong.

@@ -1,0 +1,138 @@
+"""What one connection may cost the others: nothing."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from flagseal_relay.connection import MOST_BYTES, BoundedProtocol
+from flagseal_relay.serve import serve
+from tests.relay.harness import MemorySource, make_relay, view
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flagseal_relay.serve import Server
+    from tests.relay.conftest import Asked
+
+EVALUATE = b"POST /ofrep/v1/evaluate/flags/static HTTP/1.1\r\nhost: localhost\r\n"
+PIECE = b"a" * 65_536
+
+
+@dataclass
+class Looked:
+    """A relay that looks at its connections every few milliseconds, from when a test says so.
+
+    Attributes:
+        server: Serves the flags of the harness.
+        begun: Whether it looks.
+        looks: Released after each look.
+    """
+
+    server: Server
+    begun: threading.Event
+    looks: threading.Semaphore
+
+
+@pytest.fixture
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Looked]:
+    """Serve until the test is over."""
+    begun, looks = threading.Event(), threading.Semaphore(0)
+    look = BoundedProtocol.look
+
+    def told(protocol: BoundedProtocol) -> None:
+        if not begun.is_set():
+            protocol.loop.call_later(protocol.look_every, protocol.look)
+            return
+        look(protocol)
+        looks.release()
+
+    monkeypatch.setattr(BoundedProtocol, "look_every", 0.02)
+    monkeypatch.setattr(BoundedProtocol, "look", told)
+    relay = make_relay(MemorySource(view()))
+    with serve(relay, port=0) as server:
+        assert relay.wait_until_ready(60)
+        yield Looked(server, begun, looks)
+
+
+def connected(server: Server) -> socket.socket:
+    """Open a connection whose answers have to come some time."""
+    return socket.create_connection((server.host, server.port), timeout=60)
+
+
+def is_ended(wire: socket.socket) -> bool:
+    """Wait for the other side to end a connection that was answered nothing."""
+    try:
+        return wire.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"POST /ofrep/v1/evaluate/flags/",  # a line without an end
+        EVALUATE + b"x-long: ",
+        EVALUATE + b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nx-long: ",
+    ],
+    ids=["line", "header", "trailer"],
+)
+def test_a_request_without_an_end_is_ended(asked: Asked, beginning: bytes) -> None:
+    """Its pieces would fill the memory, and copying them would leave no time for anybody else."""
+    with connected(asked.server) as wire:
+        wire.sendall(beginning)
+        sent = 0
+        try:
+            while sent <= 16 * MOST_BYTES:  # What the sockets hold is not read yet.
+                sent += wire.send(PIECE)
+        except OSError:
+            sent = -1
+        assert sent == -1
+    assert asked.one("static").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [b"", b"POST /ofrep", EVALUATE, EVALUATE + b"content-length: 2\r\n\r\n", EVALUATE + b"content-length: 2\r\n\r\n{"],
+    ids=["nothing", "line", "headers", "no body", "half a body"],
+)
+def test_who_does_not_finish_a_request_holds_no_connection(looked_at: Looked, beginning: bytes) -> None:
+    """However many are opened, they end by themselves."""
+    looked_at.begun.set()
+    with connected(looked_at.server) as wire:
+        with suppress(OSError):  # It may have been ended before.
+            wire.sendall(beginning)
+        assert is_ended(wire)
+
+
+def test_who_has_been_answered_keeps_the_connection(looked_at: Looked) -> None:
+    """Between two requests, and while an event stream is open."""
+    request = EVALUATE + b"content-length: 2\r\n\r\n{}"
+    with connected(looked_at.server) as wire, connected(looked_at.server) as stream:
+        stream.sendall(b"GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        heard = b""
+        while b"data:" not in heard:
+            heard += stream.recv(65_536)
+        wire.sendall(request)
+        assert wire.recv(65_536).startswith(b"HTTP/1.1 200")
+        looked_at.begun.set()
+        for _ in range(8):
+            assert looked_at.looks.acquire(timeout=60)
+        wire.sendall(request)
+        assert wire.recv(65_536).startswith(b"HTTP/1.1 200")
+        looked_at.server.stop()
+        assert b"".join(iter(lambda: stream.recv(65_536), b"")).endswith(b"0\r\n\r\n")
+
+
+def test_a_body_as_large_as_is_taken_is_taken(asked: Asked) -> None:
+    """In whatever pieces it comes."""
+    text = b'{"context": {"org": "' + b"a" * 250_000 + b'"}}'
+    pieces = (text[at : at + 1000] for at in range(0, len(text), 1000))
+    answer = httpx.post(f"{asked.server.url}/ofrep/v1/evaluate/flags/static", content=pieces, timeout=60)
+    assert answer.status_code == 200
