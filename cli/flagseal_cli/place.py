@@ -100,22 +100,40 @@ def state_in(store: str, root: Path, environment: str | None = None) -> Publishe
     return published
 
 
+def store_options(says: str, *, from_environment: bool = False) -> Callable[[_F], _F]:
+    """Add the options that say what is published where: a store with its root, or a checkout's own data.
+
+    Args:
+        says: What the help says of ``--store``.
+        from_environment: Whether ``FLAGSEAL_STORE`` and ``FLAGSEAL_ROOT`` count: for what runs by itself. Where a
+            person signs, a variable that was set for something else must not choose the place.
+    """
+    variable = {"store": "FLAGSEAL_STORE", "root": "FLAGSEAL_ROOT"} if from_environment else {}
+
+    def decorate(command: _F) -> _F:
+        for option in (
+            data_option,
+            repo_option,
+            environment_option,
+            click.option(
+                "--root",
+                envvar=variable.get("root"),
+                type=click.Path(path_type=Path, exists=True, dir_okay=False),
+                help="With --store: the pinned root.json.",
+            ),
+            click.option("--store", envvar=variable.get("store"), metavar="DIR|URL", help=says),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
+
+
 def place_options(command: _F) -> _F:
     """Add the options that :class:`Where` is made of."""
+    says = "Where the snapshots are, if no checkout is at hand: a folder, or s3://BUCKET/PREFIX?endpoint=…."
     for option in (
-        data_option,
-        repo_option,
-        environment_option,
-        click.option(
-            "--root",
-            type=click.Path(path_type=Path, exists=True, dir_okay=False),
-            help="With --store: the pinned root.json.",
-        ),
-        click.option(
-            "--store",
-            metavar="DIR|URL",
-            help="Where the snapshots are, if no checkout is at hand: a folder, or s3://BUCKET/PREFIX?endpoint=….",
-        ),
+        store_options(says),
         click.option(
             "--key",
             type=click.Path(path_type=Path, dir_okay=False),

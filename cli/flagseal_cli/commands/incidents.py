@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,8 +13,8 @@ from flagseal.repository import FlagRepository
 from flagseal_cli.console import note, print_json
 from flagseal_cli.forge import github_option, open_desk, open_remote, remote_option
 from flagseal_cli.group import group
-from flagseal_cli.options import data_option, environment_option, format_option, repo_option
-from flagseal_cli.place import state_in
+from flagseal_cli.options import format_option
+from flagseal_cli.place import state_in, store_options
 from flagseal_cli.published import published_state
 from flagseal_cli.render import INSTANT
 from flagseal_cli.reviews import emergency_json
@@ -24,35 +23,16 @@ from flagseal_validators.incidents import Opener, draft, gather
 from flagseal_validators.incidents.branching import Drafts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+    from pathlib import Path
 
     from flagseal_cli.published import PublishedState
     from flagseal_validators.incidents import Emergency, Incident, Opened
 
-_F = TypeVar("_F", bound="Callable[..., object]")
-
-
-def published_options(command: _F) -> _F:
-    """Add the options that say what is published where: a store with its root, or a checkout's own data."""
-    for option in (
-        data_option,
-        repo_option,
-        environment_option,
-        click.option(
-            "--root",
-            envvar="FLAGSEAL_ROOT",
-            type=click.Path(path_type=Path, exists=True, dir_okay=False),
-            help="With --store: the pinned root.json.",
-        ),
-        click.option(
-            "--store",
-            envvar="FLAGSEAL_STORE",
-            metavar="DIR|URL",
-            help="Where the snapshots are: a folder, or s3://BUCKET/PREFIX?endpoint=…. Default: the checkout's own.",
-        ),
-    ):
-        command = option(command)
-    return command
+published_options = store_options(
+    "Where the snapshots are: a folder, or s3://BUCKET/PREFIX?endpoint=…. Default: the checkout's own.",
+    from_environment=True,
+)
 
 
 @group("incidents")
