@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bare_kopf import program, resident
+
 from tests.cluster.cluster import Cluster, resource_of
 from tests.cluster.control_plane import ControlPlane, assets
 from tests.cluster.process import Operator
@@ -40,19 +42,9 @@ PER_NAMESPACE = 50
 START_BUDGET, MEMORY_BUDGET = 2.0, 2.0
 MEDIAN_BUDGET, P99_BUDGET = 0.150, 0.500
 
-COUNTER = """
-import asyncio, sys, time, kopf
-from flagseal_operator.kube import configuration
-from flagseal_operator.resources import GROUP, PLURALS, VERSION
-from pathlib import Path
-wanted, seen, start = int(sys.argv[2]), 0, time.monotonic()
-registry = kopf.OperatorRegistry()
-found = configuration(Path(sys.argv[1]))
-@kopf.on.login(registry=registry)
-def login(**_):
-    header = found.get_api_key_with_prefix("BearerToken", alias="authorization") or ""
-    scheme, _, token = header.rpartition(" ")
-    return kopf.ConnectionInfo(server=found.host, ca_path=found.ssl_ca_cert, scheme=scheme or None, token=token)
+COUNTER = program(
+    """
+wanted, seen = int(sys.argv[2]), 0
 async def count(**_):
     global seen
     seen += 1
@@ -60,18 +52,9 @@ async def count(**_):
         print("all", flush=True)
 for plural in PLURALS.values():
     kopf.on.event(GROUP, VERSION, plural, id=plural, registry=registry)(count)
-settings = kopf.OperatorSettings()
-settings.scanning.disabled = True
-settings.posting.enabled = False
 settings.watching.chunk_size = 500
-asyncio.run(kopf.operator(registry=registry, settings=settings, standalone=True, clusterwide=True))
 """
-
-
-def resident(pid: int) -> float:
-    """Give the resident memory of a process, in MB."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
+)
 
 
 def until(holds: Callable[[], object], patience: float) -> None:

@@ -30,6 +30,8 @@ import urllib3
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bare_kopf import program
+
 from tests.cluster.cluster import Cluster
 from tests.cluster.control_plane import ControlPlane, assets
 from tests.cluster.process import COMMAND, Operator
@@ -45,26 +47,13 @@ if TYPE_CHECKING:
 BUDGET = 2.0
 PATIENCE = 60.0
 
-HANDLER = """
-import asyncio, sys, time, kopf
-from pathlib import Path
-from flagseal_operator.kube import configuration
-from flagseal_operator.resources import GROUP, VERSION
-registry = kopf.OperatorRegistry()
-found = configuration(Path(sys.argv[1]))
-@kopf.on.login(registry=registry)
-def login(**_):
-    header = found.get_api_key_with_prefix("BearerToken", alias="authorization") or ""
-    scheme, _, token = header.rpartition(" ")
-    return kopf.ConnectionInfo(server=found.host, ca_path=found.ssl_ca_cert, scheme=scheme or None, token=token)
+HANDLER = program(
+    """
 @kopf.on.event(GROUP, VERSION, "emergencyoverrides", registry=registry)
 async def told(name, **_):
     print(name, time.time(), flush=True)
-settings = kopf.OperatorSettings()
-settings.scanning.disabled = True
-settings.posting.enabled = False
-asyncio.run(kopf.operator(registry=registry, settings=settings, standalone=True, clusterwide=True))
 """
+)
 
 
 def now() -> datetime:

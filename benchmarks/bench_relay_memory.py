@@ -19,6 +19,8 @@ import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bare_kopf import resident
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 BUDGET_MB = 150
@@ -57,12 +59,6 @@ def serve(folder: Path) -> None:
             assert relay.wait_until_ready(120), relay.unready
             print(server.port, flush=True)
             sys.stdin.read()
-
-
-def resident(pid: int) -> float:
-    """Give the resident memory of a process, in MB."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
 
 
 def measure(folder: Path, flags: int) -> dict[str, float]:
