@@ -6,7 +6,7 @@ Of several statements that could come next, the one is taken on which most other
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from flagseal.history.acceptance import Acceptance, accept, is_signed
 
@@ -74,15 +74,54 @@ def follow(head: Head, offers: Callable[[Head], Iterable[Offer]], trust: Trust) 
         trust: Names the repository, the branch and the attestors.
     """
     steps: list[Followed] = []
-    while True:
-        options = [step for offer in offers(head) if (step := _try(head, offer, trust)) is not None]
-        if not options:
-            return steps
+    known: dict[_Place, int] = {}
+    while options := _options(head, offers, trust):
+        best = options[0]
         if len(options) > 1:
-            ways = [[step, *follow(step.head, offers, trust)] for step in options]
-            return steps + max(ways, key=len)
-        steps.append(options[0])
-        head = options[0].head
+            best = max(options, key=lambda step: _reach(step.head, offers, trust, known, _DEEPEST))
+        steps.append(best)
+        head = best.head
+    return steps
+
+
+_Place: TypeAlias = "tuple[int, str, str]"
+"""What statements build on: sequence, commit and manifest of a head."""
+
+_DEEPEST: Final = 100
+"""Forks on the way from a fork, beyond which nobody looks on which of two ways more builds."""
+
+
+def _reach(
+    head: Head, offers: Callable[[Head], Iterable[Offer]], trust: Trust, known: dict[_Place, int], forks: int
+) -> int:
+    """Tell how many statements build on a head, one on the other.
+
+    Args:
+        head: The head.
+        offers: As for :func:`follow`.
+        trust: As for :func:`follow`.
+        known: The same of other heads. What builds on one builds on any other of the same place, so a history that is
+            told in two ways at every step is looked at twice at every step, and not once for each way through it.
+        forks: So many more forks are looked at.
+    """
+    line: list[_Place] = []
+    while (place := (head.sequence, head.commit, head.manifest.digest)) not in known:
+        options = _options(head, offers, trust)
+        if len(options) == 1:
+            line.append(place)
+            head = options[0].head
+        elif not options or not forks:
+            known[place] = len(options[:1])
+        else:
+            known[place] = 1 + max(_reach(step.head, offers, trust, known, forks - 1) for step in options)
+    found = known[place]
+    for number, passed in enumerate(reversed(line), 1):
+        known[passed] = found + number
+    return found + len(line)
+
+
+def _options(head: Head, offers: Callable[[Head], Iterable[Offer]], trust: Trust) -> list[Followed]:
+    return [step for offer in offers(head) if (step := _try(head, offer, trust)) is not None]
 
 
 def advanced(head: Head, steps: Iterable[Followed]) -> Advance:
