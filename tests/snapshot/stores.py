@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flagseal.snapshot.marks import Mark
-    from flagseal.snapshot.store import DirectoryStore, Store, Stored
+    from flagseal.snapshot.store import DirectoryStore, PrunedStore, Store, Stored
 
 
 class PowerCut(BaseException):
@@ -69,6 +69,20 @@ class DyingStore:
         etag = self._store.replace(name, data, if_match=if_match)
         self._fuse.after()
         return etag
+
+
+class DyingPrunedStore(DyingStore):
+    """The same, where things are removed too."""
+
+    def __init__(self, store: PrunedStore, fuse: Fuse) -> None:
+        super().__init__(store, fuse)
+        self._pruned = store
+
+    def remove(self, name: str) -> None:
+        """Remove, unless the power is cut."""
+        self._fuse.before()
+        self._pruned.remove(name)
+        self._fuse.after()
 
 
 class DyingMarks(FileMarks):

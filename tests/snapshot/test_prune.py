@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flagseal.model.errors import SnapshotError
+from flagseal.snapshot.layout import target_name
 from flagseal.snapshot.marks import Mark
 from flagseal.snapshot.prune import plan, prune
 from flagseal.snapshot.publish import Publisher
+from flagseal.snapshot.published import read_live
 from flagseal.snapshot.store import DirectoryStore
-from tests.snapshot.stores import PowerCut, overwrite
+from tests.snapshot.stores import DyingPrunedStore, Fuse, PowerCut, overwrite
 from tests.snapshot.world import World, answer, flag, metadata
 
 if TYPE_CHECKING:
@@ -202,23 +204,88 @@ def test_a_publisher_that_had_begun_before_begins_again(world: World) -> None:
     verified(world)
 
 
-def test_pruning_that_was_killed_leaves_a_store_that_verifies(tmp_path: Path) -> None:
-    """At any of its writes; the next run does the rest."""
+MOST_WRITES = 60
+
+
+class Meeting(DirectoryStore):
+    """A store in which something happens once, just before a publisher writes what names its files."""
+
+    def __init__(self, path: Path, happens: Callable[[], None]) -> None:
+        super().__init__(path)
+        self._happens: Callable[[], None] | None = happens
+
+    def put_new(self, name: str, data: bytes) -> None:
+        """Create."""
+        happens = self._happens if name.startswith("metadata/") else None
+        if happens is not None:
+            self._happens = None
+            happens()
+        super().put_new(name, data)
+
+
+def killed(world: World, cut: int, *, torn: bool = False) -> bool:
+    """Prune, and be killed at a write; say whether it came to that."""
+    store = DyingPrunedStore(world.directory, Fuse(cut, torn=torn))
+    try:
+        prune(store, world.root, world.marks.read(), now=world.clock(), keep=1)
+    except PowerCut:
+        return True
+    return False
+
+
+def named(world: World) -> set[str]:
+    """Name every target that the published snapshot leads to."""
+    chain = read_live(world.directory, world.root, world.marks.read(), now=world.clock()).chain
+    assert chain is not None
+    files = [chain.target(path) for namespace in chain.namespaces for path in chain.paths(namespace)]
+    return {target_name(file.path, file.hashes["sha256"]) for file in files if file is not None}
+
+
+@pytest.mark.parametrize("torn", [False, True], ids=["not-done", "done-and-unheard"])
+def test_pruning_that_was_killed_at_any_write_leaves_a_store_that_verifies(tmp_path: Path, torn: bool) -> None:
+    """Each removal, and each change of the timestamp; a publisher goes on, and the next run does the rest."""
     world = World(tmp_path / "world")
     world.publish()
-    alternate(world, 4)
-    counted = Interrupted(world.directory.path, 0, lambda: None)
-    copy = shutil.copytree(world.directory.path, tmp_path / "copy")
-    run(world, counted, keep=1)
+    alternate(world, 1)
+    for cut in range(MOST_WRITES):
+        died = killed(world, cut, torn=torn)
+        verified(world, f"killed-{cut}")
+        assert named(world) <= set(world.directory.list(""))
+        if not died:
+            assert cut > 3, "every write was cut at least once"
+            return
+        alternate(world, 1)
+    pytest.fail("pruning never ends")
 
-    def die() -> None:
-        raise PowerCut
 
-    for step in range(1, counted.steps + 1, max(1, counted.steps // 8)):
-        shutil.rmtree(world.directory.path)
-        shutil.copytree(copy, world.directory.path)
-        with pytest.raises(PowerCut):
-            run(world, Interrupted(world.directory.path, step, die), keep=1)
-        verified(world, f"killed-{step}")
-        run(world, keep=1)
-        verified(world, f"done-{step}")
+def test_pruning_that_was_killed_under_a_publisher_leaves_no_snapshot_without_its_files(tmp_path: Path) -> None:
+    """It has written its files and nothing that names them: to pruning, they look like old ones."""
+    for cut in range(MOST_WRITES):
+        world = World(tmp_path / f"{cut}")
+        world.publish()
+        alternate(world, 1)
+        died: list[bool] = []
+
+        def die(world: World = world, cut: int = cut, died: list[bool] = died) -> None:
+            died.append(killed(world, cut))
+
+        slow = Meeting(world.directory.path, die)
+        world.publisher = Publisher(slow, world.root, world.online, marks=world.marks, clock=world.clock)
+        alternate(world, 1)
+        verified(world)
+        assert named(world) <= set(world.directory.list(""))
+        if not died[0]:
+            assert cut > 3, "every write was cut at least once"
+            return
+    pytest.fail("pruning never ends")
+
+
+def test_what_a_killed_run_has_left_missing_the_next_one_puts_back(world: World) -> None:
+    """Clients build it themselves; others fetch it."""
+    wanted = next(name for name in sorted(named(world)) if name.endswith("flags.json"))
+    stored = world.directory.get(wanted)
+    assert stored is not None
+    world.directory.remove(wanted)
+    done = prune(world.directory, world.root, world.marks.read(), now=world.clock(), keep=3)
+    assert wanted in done.restored
+    assert world.directory.get(wanted) == stored

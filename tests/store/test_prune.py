@@ -9,7 +9,7 @@ import pytest
 from flagseal.model.errors import SnapshotError
 from flagseal.snapshot.prune import plan, prune
 from flagseal.snapshot.stores import open_store
-from tests.snapshot.test_prune import alternate, verified
+from tests.snapshot.test_prune import MOST_WRITES, alternate, killed, named, verified
 from tests.snapshot.world import World
 from tests.store.server import READER, credentials
 
@@ -45,6 +45,19 @@ def test_old_objects_go_and_clients_notice_nothing(world: World, objects: Pruned
     verified(world)
     alternate(world, 2)
     verified(world)
+
+
+def test_pruning_that_was_killed_at_any_write_leaves_a_bucket_that_verifies(world: World) -> None:
+    """Each removal, and each change of the timestamp; a publisher goes on, and the next run does the rest."""
+    for cut in range(MOST_WRITES):
+        died = killed(world, cut)
+        assert named(world) <= set(world.store.list(""))
+        verified(world, f"killed-{cut}")
+        if not died:
+            assert cut > 3, "every write was cut at least once"
+            return
+        alternate(world, 1)
+    pytest.fail("pruning never ends")
 
 
 def test_whoever_may_only_read_prunes_nothing(

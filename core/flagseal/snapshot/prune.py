@@ -1,16 +1,17 @@
 """Remove what no client needs any more: old versions, and targets that only they name (docs/adr/0113).
 
 What is kept is what the newest snapshots lead to, and everything that is not known to be one of our files. A publisher
-may be at work meanwhile, and be about to name a file again that is just being removed. So each batch is removed between
-two looks at ``timestamp.json``, and closed by changing it: a publisher that began before then finds it changed, and
-begins again; one that was faster is found out, and what it needs is put back.
+may be at work meanwhile, and be about to name a file that is just being removed: an old one again, or a new one that it
+has written and that nothing names yet. So ``timestamp.json`` is changed before anything is removed, and after each
+batch: a publisher that began before finds it changed, and begins again, even if pruning was killed since; one that was
+faster is found out, and what it needs is put back. What a run that was killed has left missing the next one puts back.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+    from flagseal.snapshot.content import Content
     from flagseal.snapshot.marks import Mark
     from flagseal.snapshot.store import PrunedStore, Store
 
@@ -39,6 +41,9 @@ _TIMESTAMP: Final = metadata_name(Timestamp.type)
 _BATCH: Final = 32 * 1024 * 1024
 """Bytes held in memory at a time, to be put back if need be."""
 
+_MOST_BREAKS: Final = 64
+"""Line breaks at the end of a timestamp, beyond which it begins again with none: readers fetch it every second."""
+
 _MOST_ATTEMPTS: Final = 64
 
 
@@ -51,12 +56,14 @@ class Plan:
         etag: Of the timestamp that the plan was made by.
         kept: How many files stay.
         garbage: Names of those that may go, sorted.
+        missing: What the published snapshot names and a run that was killed has removed, by name; it is built anew.
     """
 
     version: int
     etag: str
     kept: int
     garbage: tuple[str, ...]
+    missing: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ class Pruned:
     Attributes:
         removed: How many files went for good.
         size: How many bytes they had.
-        restored: Names of those that a publisher named again meanwhile, and that were put back.
+        restored: Names of those put back: a publisher named them again meanwhile, or an earlier run was killed.
     """
 
     removed: int = 0
@@ -88,15 +95,17 @@ def plan(store: Store, root: bytes, mark: Mark, *, now: datetime, keep: int = KE
         SnapshotError: What is published does not verify, or nothing is (``NothingPublished``): a store that is not
             whole is not pruned.
     """
-    version, etag = _published(store, root, mark, now)
+    version, etag, published = _published(store, root, mark, now)
     names = store.list("")
     needed = _needed(store, names, version, keep)
     garbage = tuple(name for name in names if name not in needed and (_is_old(name) or _BLOB.fullmatch(name)))
-    return Plan(version, etag, len(names) - len(garbage), garbage)
+    there = frozenset(names)
+    missing = {name: data for name, data in published.items() if name not in there}
+    return Plan(version, etag, len(names) - len(garbage), garbage, missing)
 
 
-def _published(store: Store, root: bytes, mark: Mark, now: datetime) -> tuple[int, str]:
-    """Verify what is published; give its version, and the tag of the timestamp that says so."""
+def _published(store: Store, root: bytes, mark: Mark, now: datetime) -> tuple[int, str, Mapping[str, bytes]]:
+    """Verify what is published; give its version, the tag of the timestamp that says so, and built files by name."""
     for _ in range(_MOST_ATTEMPTS):
         live = read_live(store, root, mark, now=now)
         if live.chain is None or live.content is None or live.etag is None:
@@ -109,13 +118,20 @@ def _published(store: Store, root: bytes, mark: Mark, now: datetime) -> tuple[in
         if stored is None or stored.etag != live.etag:
             continue  # Somebody published just now.
         if _snapshot_version(stored.data) == live.chain.version:
-            return live.chain.version, live.etag
+            return live.chain.version, live.etag, _built(live.content)
         raise SnapshotError(
             f"{_TIMESTAMP} does not say what is published",
             code="TimestampDamaged",
             remedy="Let the publisher write it anew, and prune then.",
         )
     raise _contended()
+
+
+def _built(content: Content) -> dict[str, bytes]:
+    """Give what clients build themselves and others fetch, by name; nothing where another compiler published it."""
+    if content.foreign:
+        return {}
+    return {target_name(path, content.hashes[path]): data for path, data in content.build.files.items()}
 
 
 def _contended() -> SnapshotError:
@@ -140,7 +156,14 @@ def prune(store: PrunedStore, root: bytes, mark: Mark, *, now: datetime, keep: i
     done = Pruned()
     for _ in range(_MOST_ATTEMPTS):
         found = plan(store, root, mark, now=now, keep=keep)
-        etag: str | None = found.etag
+        restored = _mended(store, found.missing)
+        done = _added(done, {}, restored)
+        if not found.garbage:
+            return done
+        # Who began before may have written files that nothing names yet, and that are taken for old ones.
+        etag = _closed(store, found.etag)
+        if etag is None:
+            continue
         for batch in _batches(store, found.garbage):
             for name in batch:
                 store.remove(name)
@@ -157,6 +180,17 @@ def prune(store: PrunedStore, root: bytes, mark: Mark, *, now: datetime, keep: i
     raise _contended()
 
 
+def _mended(store: Store, missing: Mapping[str, bytes]) -> tuple[str, ...]:
+    restored = []
+    for name, data in missing.items():
+        try:
+            store.put_new(name, data)
+            restored.append(name)
+        except AlreadyExists:
+            continue
+    return tuple(restored)
+
+
 def _added(done: Pruned, gone: Mapping[str, bytes], restored: tuple[str, ...]) -> Pruned:
     size = sum(map(len, gone.values()))
     return Pruned(done.removed + len(gone), done.size + size, (*done.restored, *restored))
@@ -165,13 +199,15 @@ def _added(done: Pruned, gone: Mapping[str, bytes], restored: tuple[str, ...]) -
 def _closed(store: Store, etag: str | None) -> str | None:
     """Change the timestamp's bytes, and nothing that they say; give its tag, or None if it is another by now.
 
-    Signatures are over what the file says, not over its last line break; but every publisher that read it before has to
-    read it again before it can replace it.
+    Signatures are over what the file says, not over line breaks at its end; but every publisher that read it before
+    has to read it again before it can replace it.
     """
     there = store.get(_TIMESTAMP)
     if there is None or there.etag != etag:
         return None
-    data = there.data[:-1] if there.data.endswith(b"\n") else there.data + b"\n"
+    says = there.data.rstrip(b"\n")
+    # One more each time: to and fro it would soon be the file again that a publisher has read.
+    data = says + b"\n" * ((len(there.data) - len(says) + 1) % _MOST_BREAKS)
     try:
         return store.replace(_TIMESTAMP, data, if_match=etag)
     except Conflict:
@@ -185,12 +221,7 @@ def _put_back(store: Store, batch: Mapping[str, bytes], keep: int) -> tuple[str,
         there = store.get(_TIMESTAMP)
         version = _snapshot_version(there.data if there is not None else b"")
         needed = _needed(store, store.list(""), version, keep)
-        for name in needed & batch.keys():
-            try:
-                store.put_new(name, batch[name])
-                restored[name] = None
-            except AlreadyExists:
-                continue
+        restored |= dict.fromkeys(_mended(store, {name: batch[name] for name in needed & batch.keys()}))
         if _closed(store, there.etag if there is not None else None) is not None:
             return tuple(restored)
     raise _contended()
