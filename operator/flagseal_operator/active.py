@@ -20,6 +20,7 @@ from flagseal.history import reviewed
 from flagseal.model.canonical import canonical_json
 from flagseal.model.errors import FlagsealError
 from flagseal_operator.admission.known import Known
+from flagseal_operator.beside import Beside
 from flagseal_operator.cluster_source import ClusterSource
 from flagseal_operator.emergency_source import KINDS, ClusterEmergencies
 from flagseal_operator.engine import Engine
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from flagseal.approval.trust import Trust
     from flagseal.emergency import Standing
     from flagseal.snapshot.publish import Publisher
-    from flagseal_operator.engine import Step
+    from flagseal_operator.engine import Found, Step
     from flagseal_operator.git_delivery import GitOptions
 
 _LOG: Final = logging.getLogger("flagseal.operator")
@@ -107,7 +108,10 @@ class Active:
         self.kube = Kube.of(configure())
         self.source = ClusterSource(self.inventory, trust)
         self._emergencies = ClusterEmergencies(self.inventory, trust.environment)
-        self.engine = Engine(self.source, publisher, trust, clock=clock, emergencies=self._emergencies)
+        self._beside: Beside[Found] = Beside(self._wake)
+        self.engine = Engine(
+            self.source, publisher, trust, clock=clock, emergencies=self._emergencies, beside=self._beside
+        )
         self._clock = clock
         self._require = require
         self._writer = StatusWriter(self.kube, self.inventory, clock)
@@ -183,7 +187,7 @@ class Active:
             )
         self._require()
         self._started = time.perf_counter()
-        return str(self.inventory.revision)
+        return f"{self.inventory.revision} {self._beside.turn}"
 
     def _stepped(self, step: Step) -> None:
         took = time.perf_counter() - self._started
@@ -223,6 +227,7 @@ class Active:
             version=step.published.version,
             now=now,
             serving=step.serving,
+            refused=step.refused,
             emergencies=step.emergencies,
             overridden=_overridden(step, now),
             failure=failure or step.held,

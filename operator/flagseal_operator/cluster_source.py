@@ -7,7 +7,7 @@ is found by its digest.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from flagseal.approval.envelope import Envelope
     from flagseal.approval.statement import Statement
     from flagseal.approval.trust import Trust
-    from flagseal.history import Head
+    from flagseal.history import Acceptance, Head
     from flagseal.model.document import Document
     from flagseal_operator.inventory import Inventory, Seen
     from flagseal_operator.pieces import Piece
@@ -213,8 +213,18 @@ class ClusterSource:
         )
 
     def advance(self, head: Head, now: datetime) -> Advance:
-        """Accept what can be accepted after a head."""
-        return advanced(head, follow(head, self._offers(lambda _: now), self._trust))
+        """Accept what can be accepted after a head, and note why not of what builds on where that leads."""
+        refused: list[tuple[Head, Bundle, Acceptance]] = []
+        steps = follow(head, self._offers(lambda _: now), self._trust, lambda *found: refused.append(found))
+        found = advanced(head, steps)
+        return replace(
+            found,
+            refused={
+                bundle.envelope.statement.id: acceptance
+                for before, bundle, acceptance in refused
+                if (before.sequence, before.statement) == (found.head.sequence, found.head.statement)
+            },
+        )
 
     def recover(self, now: datetime) -> Advance:
         """Rebuild the history from genesis by the whole chain."""

@@ -13,9 +13,9 @@ therefore changes nothing. The host (``flagseal up``, the cluster's operator) de
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from flagseal.emergency import EMPTY, take
 from flagseal.history import Advance, build, next_change, reviewed
@@ -23,14 +23,15 @@ from flagseal.history.freezing import let_go
 from flagseal.model.errors import FlagsealError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from flagseal.approval.trust import Trust
     from flagseal.emergency import Emergencies, Offer, Outcome
-    from flagseal.history import Build, Head, HistoryEntry
+    from flagseal.history import Acceptance, Build, Head, HistoryEntry
     from flagseal.history.overriding import Serving
     from flagseal.model.document import Document
     from flagseal.snapshot.publish import Published, Publisher
+    from flagseal_operator.beside import Beside
 
 _LOG = logging.getLogger("flagseal.engine")
 
@@ -72,6 +73,7 @@ class Step:
         emergencies: What was proven, and holds or held.
         outcomes: What became of each claim of an emergency.
         serving: What each flag is served from.
+        refused: What became of statements that build on the head and were not accepted, by id, as far as it is known.
     """
 
     head: Head
@@ -82,6 +84,7 @@ class Step:
     emergencies: Emergencies = EMPTY
     outcomes: tuple[Outcome, ...] = ()
     serving: Serving | None = None
+    refused: Mapping[str, Acceptance] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,27 @@ class _Position:
     genesis: Sequence[Document] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How far the source takes a head.
+
+    Attributes:
+        at: The clock when it was looked.
+        advance: How far.
+        held: Why the source could not be followed.
+        build: What that comes to, where it was rehearsed; None where it was not.
+    """
+
+    at: datetime
+    advance: Advance
+    held: FlagsealError | None = None
+    build: Build | None = None
+
+
+LARGE: Final = 256
+"""Documents that change at once, beyond which publishing them is rehearsed, and their statement judged only beside."""
+
+
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -111,6 +135,8 @@ class Engine:
         trust: What ``trust.json`` says.
         clock: Gives the time in UTC.
         emergencies: Where claims of emergencies come from; what was taken before holds without it too.
+        beside: Where statements are judged that take long, while emergencies are published; where there is none, each
+            step takes as long as its statements do. The source must bear to be asked from two threads.
     """
 
     def __init__(
@@ -121,12 +147,14 @@ class Engine:
         *,
         clock: Callable[[], datetime] = _utc_now,
         emergencies: EmergencySource | None = None,
+        beside: Beside[Found] | None = None,
     ) -> None:
         self._source = source
         self._publisher = publisher
         self._trust = trust
         self._clock = clock
         self._emergencies = emergencies
+        self._beside = beside
         self._position: _Position | None = None
 
     def step(self) -> Step:
@@ -139,33 +167,69 @@ class Engine:
         now = self._clock()
         # Until it is published, nothing counts as reached: a step that fails is forgotten whole.
         position, self._position = self._position or self._load(now), None
-        held: FlagsealError | None = None
-        try:
-            advanced = self._source.advance(position.head, now)
-        except FlagsealError as error:
-            advanced, held = Advance(position.head, ()), error
-        head, accepted = advanced.head, advanced.entries
+        found = self._found(position, now)
+        emergencies, outcomes = self._taken(position, found, now)
+        looked = found.at.replace(microsecond=0)
+        freezes = (it.since for it in emergencies.standings if it.claim.freezes is not None)
+        if found.at < now and any(since >= looked for since in freezes):
+            # It began while that was looked for: what is accepted by now is accepted under it.
+            found = self._found(position, now)
+            emergencies, outcomes = self._taken(position, found, now)
+        known = EMPTY if position.build is None else position.build.emergencies
+        head, accepted = found.advance.head, found.advance.entries
         for entry in accepted:
             _LOG.info("accepted statement %s", entry.envelope.statement.id)
-        known = EMPTY if position.build is None else position.build.emergencies
-        offers = () if self._emergencies is None else self._emergencies.offers()
-        organisation = head.policies.organisation
-        emergencies, outcomes = take(
-            known, offers, organisation, self._trust, now=now, reviewed=lambda it: reviewed(head, it) is not None
-        )
         for standing in emergencies.standings:
             if known.find(standing.claim) is None:
                 _LOG.warning("%s, proven to be by %s, holds from now on", standing.claim.title, standing.person)
         environment = self._trust.environment
-        desired = build(head, environment, now, previous=position.build, emergencies=emergencies)
+        desired = self._built(position, found, now, emergencies)
         published = self._publisher.publish(desired, (*position.unpublished, *accepted), position.genesis)
         self._position = _Position(let_go(head, environment, desired.as_of, emergencies), desired)
         due = next_change(head, environment, now, emergencies)
-        return Step(head, accepted, held, published, due, emergencies, outcomes, desired.basis.serving)
+        return Step(
+            head, accepted, found.held, published, due, emergencies, outcomes, desired.basis.serving,
+            found.advance.refused,
+        )  # fmt: skip
 
     def refresh(self) -> Published | None:
         """Sign again what is due."""
         return self._publisher.refresh()
+
+    def _taken(self, position: _Position, found: Found, now: datetime) -> tuple[Emergencies, tuple[Outcome, ...]]:
+        known = EMPTY if position.build is None else position.build.emergencies
+        offers = () if self._emergencies is None else self._emergencies.offers()
+        head = found.advance.head
+        organisation = head.policies.organisation
+        return take(
+            known, offers, organisation, self._trust, now=now, reviewed=lambda it: reviewed(head, it) is not None
+        )
+
+    def _found(self, position: _Position, now: datetime) -> Found:
+        """Look how far the source takes the head; not at all, as long as that takes, where it is looked beside."""
+        if self._beside is None:
+            return self._look(position, now)
+        head = position.head
+        found = self._beside.ask((head.sequence, head.statement), now, lambda: self._look(position, now))
+        return found or Found(now, Advance(head, ()))
+
+    def _look(self, position: _Position, now: datetime) -> Found:
+        try:
+            advance = self._source.advance(position.head, now)
+        except FlagsealError as error:
+            return Found(now, Advance(position.head, ()), error)
+        if self._beside is None or sum(len(entry.documents) for entry in advance.entries) <= LARGE:
+            return Found(now, advance)
+        entries = (*position.unpublished, *advance.entries)
+        return Found(now, advance, build=self._publisher.rehearse(advance.head, now, entries, position.genesis))
+
+    def _built(self, position: _Position, found: Found, now: datetime, emergencies: Emergencies) -> Build:
+        environment, before = self._trust.environment, position.build
+        if found.build is None:
+            return build(found.advance.head, environment, now, previous=before, emergencies=emergencies)
+        # Of this instant, and not of the rehearsal's: something else may have been published since.
+        at = now if before is None else max(now, before.as_of)
+        return build(found.advance.head, environment, at, previous=found.build, exact=True, emergencies=emergencies)
 
     def _load(self, now: datetime) -> _Position:
         """Go on from what is published, or from genesis by the whole chain."""

@@ -5,13 +5,13 @@ Of several statements that could come next, the one is taken on which most other
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from flagseal.history.acceptance import Acceptance, accept, is_signed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from flagseal.approval.trust import Trust
@@ -59,23 +59,32 @@ class Advance:
     Attributes:
         head: The last accepted state.
         entries: What was accepted on the way, in order.
+        refused: What became of each statement that builds on that head and was not accepted, by its id, as far as it
+            was noted.
     """
 
     head: Head
     entries: tuple[HistoryEntry, ...]
+    refused: Mapping[str, Acceptance] = field(default_factory=dict)
 
 
-def follow(head: Head, offers: Callable[[Head], Iterable[Offer]], trust: Trust) -> list[Followed]:
+def follow(
+    head: Head,
+    offers: Callable[[Head], Iterable[Offer]],
+    trust: Trust,
+    refused: Callable[[Head, Bundle, Acceptance], None] = lambda *_: None,
+) -> list[Followed]:
     """Follow the statements that can be accepted as far as they lead.
 
     Args:
         head: The accepted state.
         offers: Gives what claims to build on a head.
         trust: Names the repository, the branch and the attestors.
+        refused: Told of each statement on the way that is not accepted: on which head, and why.
     """
     steps: list[Followed] = []
     known: dict[_Place, int] = {}
-    while options := _options(head, offers, trust):
+    while options := _options(head, offers, trust, refused):
         best = options[0]
         if len(options) > 1:
             best = max(options, key=lambda step: _reach(step.head, offers, trust, known, _DEEPEST))
@@ -120,8 +129,13 @@ def _reach(
     return found + len(line)
 
 
-def _options(head: Head, offers: Callable[[Head], Iterable[Offer]], trust: Trust) -> list[Followed]:
-    return [step for offer in offers(head) if (step := _try(head, offer, trust)) is not None]
+def _options(
+    head: Head,
+    offers: Callable[[Head], Iterable[Offer]],
+    trust: Trust,
+    refused: Callable[[Head, Bundle, Acceptance], None] = lambda *_: None,
+) -> list[Followed]:
+    return [step for offer in offers(head) if (step := _try(head, offer, trust, refused)) is not None]
 
 
 def advanced(head: Head, steps: Iterable[Followed]) -> Advance:
@@ -153,11 +167,14 @@ def recovered(first: Head, offers: Callable[[Head], Iterable[Offer]], trust: Tru
     return advanced(first, steps)
 
 
-def _try(head: Head, offer: Offer, trust: Trust) -> Followed | None:
+def _try(
+    head: Head, offer: Offer, trust: Trust, refused: Callable[[Head, Bundle, Acceptance], None]
+) -> Followed | None:
     for bundle in offer.bundles:
         if not is_signed(head, bundle.envelope, trust):
             continue
         acceptance = accept(head, bundle, trust, now=offer.at)
         if acceptance.head is not None:
             return Followed(head, bundle, acceptance)
+        refused(head, bundle, acceptance)
     return None

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from flagseal.history import Build, Head
     from flagseal.model.canonical import Json
     from flagseal.model.document import Document
+    from flagseal.snapshot.foreseeing import Foreseen
 
 TOLERANCE = timedelta(seconds=30)
 """How far clocks of publisher and client may differ."""
@@ -116,7 +117,13 @@ class Content:
 
 
 def verify_content(
-    files: Files, trust: Trust, *, now: datetime, base: Content | None = None, known: Known | None = None
+    files: Files,
+    trust: Trust,
+    *,
+    now: datetime,
+    base: Content | None = None,
+    known: Known | None = None,
+    foreseen: Foreseen | None = None,
 ) -> Content:
     """Decide again what a publisher claims.
 
@@ -127,6 +134,7 @@ def verify_content(
         base: What this verifier has verified before; statements up to its head are not decided again, unless
             the trust has changed since.
         known: What it knew when it last looked.
+        foreseen: What it decided beforehand: where the statements are those, they are not decided again. All else is.
 
     Raises:
         Refused: ``unapproved-content`` for everything that people did not approve; ``rollback`` for less than
@@ -139,18 +147,21 @@ def verify_content(
     try:
         goes_on = base is not None and base.trust == trust and base.head.sequence <= claim.sequence
         head = base.head if base is not None and goes_on else genesis(trust, genesis_documents(files))
+        ahead = foreseen.content if foreseen is not None and foreseen.is_of(head, files, trust, claim, now) else None
+        # The head before anything of it was let go: what this build must remember, that one may have forgotten.
+        head = head if ahead is None else ahead.build.head
         for entry in history_entries(files, head.sequence, claim.sequence):
             _require_acceptance_time(entry, head, known, now)
             head = accept(head, entry.bundle, trust, now=entry.accepted_at).require()
             _require_same_past(head, known)
         _require_all(head, claim)
         emergencies = _emergencies(head, trust, claim, base, known)
-        built = _built(head, trust.environment, claim.as_of, base, emergencies)
+        built = _built(head, trust.environment, claim.as_of, ahead or base, emergencies)
     except Refused:
         raise
     except FlagsealError as error:
         raise Refused("unapproved-content", f"{error.message} ({error.code})") from error
-    hashes = _hashes(built, base)
+    hashes = _hashes(built, ahead or base)
     foreign = claim.compiler != COMPILER
     if not foreign:
         _require_same(files, hashes)
@@ -293,7 +304,9 @@ def _built(head: Head, environment: str, as_of: datetime, base: Content | None, 
     built = build(head, environment, as_of, previous=previous, emergencies=emergencies)
     # Where nothing differs, the previous build comes back with its own instant: right for a publisher, who then
     # has nothing to publish; here the instant is part of what is compared.
-    return built if built.as_of == as_of else build(head, environment, as_of, emergencies=emergencies)
+    if built.as_of == as_of:
+        return built
+    return build(head, environment, as_of, previous=previous, exact=True, emergencies=emergencies)
 
 
 def history_entries(files: Files, above: int, up_to: int) -> Iterator[HistoryEntry]:

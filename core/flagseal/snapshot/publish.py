@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Lock
@@ -23,10 +24,13 @@ from typing import TYPE_CHECKING
 
 from tuf.api.metadata import Timestamp
 
+from flagseal.emergency import EMPTY
+from flagseal.history import build
 from flagseal.model.errors import SnapshotError
 from flagseal.snapshot.chain import verify_chain
 from flagseal.snapshot.compose import Composer, Lifetimes
 from flagseal.snapshot.content import verify_content
+from flagseal.snapshot.foreseeing import ProposedFiles, foresee
 from flagseal.snapshot.layout import metadata_name, target_name
 from flagseal.snapshot.marks import Mark
 from flagseal.snapshot.proposal import as_published, propose
@@ -35,16 +39,17 @@ from flagseal.snapshot.refusal import Refused
 from flagseal.snapshot.store import AlreadyExists, Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from securesystemslib.signer import Signer
     from tuf.api.metadata import TargetFile
 
     from flagseal.approval.trust import Trust
-    from flagseal.history import Build, HistoryEntry
+    from flagseal.history import Build, Head, HistoryEntry
     from flagseal.model.document import Document
     from flagseal.snapshot.compose import Draft
     from flagseal.snapshot.content import Content, Files
+    from flagseal.snapshot.foreseeing import Foreseen
     from flagseal.snapshot.marks import Marks
     from flagseal.snapshot.proposal import Proposal
     from flagseal.snapshot.published import Live
@@ -107,6 +112,7 @@ class Publisher:
         self._clock = clock
         self._lifetimes = lifetimes or Lifetimes()
         self._live: Live | None = None
+        self._foreseen: Foreseen | None = None
         self._lock = Lock()
 
     @property
@@ -149,6 +155,41 @@ class Publisher:
         """
         with self._lock:
             return self._until_written(lambda live, files: propose(live, files, build, entries, genesis_documents))
+
+    def rehearse(
+        self,
+        head: Head,
+        now: datetime,
+        entries: Sequence[HistoryEntry],
+        genesis_documents: Sequence[Document] | None = None,
+    ) -> Build:
+        """Decide beforehand, as clients will, what leads to a head: publishing it then does not take that time.
+
+        Holds up nobody who publishes meanwhile. Writes and signs nothing.
+
+        Args:
+            head: What to publish.
+            now: The clock.
+            entries: As for :meth:`publish`.
+            genesis_documents: The same.
+
+        Raises:
+            SnapshotError: As for :meth:`publish`.
+
+        Returns:
+            What that head comes to by the emergencies that are published: not what to publish, which has those of
+            its own moment, but what to build that from.
+        """
+        with self._lock:
+            live = self._sync()
+        trust, content = live.trusted.trust, live.content
+        previous = None if content is None else content.build
+        emergencies = EMPTY if previous is None else previous.emergencies
+        rehearsed = build(head, trust.environment, now, previous=previous, emergencies=emergencies)
+        proposal = propose(live, self._files(live), rehearsed, entries, genesis_documents)
+        with _refusing():
+            self._foreseen = foresee(ProposedFiles(proposal, self._read), trust, now=self._clock(), base=content)
+        return rehearsed
 
     def refresh(self) -> Published | None:
         """Sign again what is due, and take up what a ceremony left in the store. Call it every minute or so.
@@ -222,6 +263,8 @@ class Publisher:
             self._put_new(*draft.snapshot)
         etag = self._store.replace(_TIMESTAMP, draft.timestamp, if_match=live.etag)
         self._live = replace(after, etag=etag)
+        if self._foreseen is not None and self._foreseen.content.build.head.sequence <= after.content.head.sequence:
+            self._foreseen = None
         self._remember(after, mark)
         return _report(after, draft)
 
@@ -243,16 +286,10 @@ class Publisher:
         def read(name: str) -> bytes | None:
             return overlay[name] if name in overlay else self._read(name)
 
-        try:
+        with _refusing():
             chain = verify_chain(read, live.trusted.root, known=live.chain)
             files = ChainFiles(chain, read)
-            content = verify_content(files, files.trust(), now=now, base=live.content)
-        except Refused as error:
-            raise SnapshotError(
-                f"clients would refuse this snapshot ({error.reason}): {error.message}",
-                code="BuildRefused",
-                remedy="Nothing was published. Load what is published and build again; if it persists, report it.",
-            ) from error
+            content = verify_content(files, files.trust(), now=now, base=live.content, foreseen=self._foreseen)
         return replace(live, chain=chain, content=content)
 
     def _files(self, live: Live) -> ChainFiles | None:
@@ -277,6 +314,19 @@ class Publisher:
             there = self._store.get(name)
             if there is None or there.data != data:
                 self._store.replace(name, data, if_match=None if there is None else there.etag)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Say of what clients would refuse that it is not published."""
+    try:
+        yield
+    except Refused as error:
+        raise SnapshotError(
+            f"clients would refuse this snapshot ({error.reason}): {error.message}",
+            code="BuildRefused",
+            remedy="Nothing was published. Load what is published and build again; if it persists, report it.",
+        ) from error
 
 
 class _Taken(Exception):

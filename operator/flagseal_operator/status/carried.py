@@ -76,12 +76,23 @@ def _conditions(
     refusal = picture.refused.get(name)
     if refusal is not None:
         return _refused(refusal.error.code, f"{refusal.error.message} {refusal.error.remedy}".strip())
+    if name in picture.judging:
+        return judging(f"Statement {statement.sequence}")
     if statement.sequence == head.sequence + 1:
         return _refused("FromMismatch", "It does not build on what is accepted. Sign again what builds on it.")
     message = f"It has number {statement.sequence}, and {head.sequence + 1} is not here yet."
     return [
         *kstatus(ready=lacks(READY, "SequenceGap", message), busy=holds(RECONCILING, "SequenceGap", message)),
         Condition(APPROVED, "Unknown", "SequenceGap", message),
+    ]
+
+
+def judging(title: str) -> list[Condition]:
+    """Say that something is being judged, and that nobody has to do anything."""
+    message = f"{title} is being judged, which takes a while where much changes. Nothing has to be done."
+    return [
+        *kstatus(ready=lacks(READY, "Judging", message), busy=holds(RECONCILING, "Judging", message)),
+        Condition(APPROVED, "Unknown", "Judging", message),
     ]
 
 

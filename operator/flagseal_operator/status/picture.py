@@ -67,6 +67,7 @@ class Picture:
         now: The clock.
         approvals: By statement id, as far as resources speak of them.
         refusals: Of the statements that claim to come next.
+        judging: Those of them that are being judged: by the carrier's name, subject to digest.
         earlier: (subject, digest) approved once, to the sequence that approved it.
         accepted: Ids of statements known to be accepted.
         emergencies: What was proven, and holds or held.
@@ -81,6 +82,7 @@ class Picture:
     now: datetime
     approvals: Mapping[str, Approval] = field(default_factory=dict)
     refusals: tuple[Refusal, ...] = ()
+    judging: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     earlier: Mapping[tuple[str, str], int] = field(default_factory=dict)
     accepted: frozenset[str] = frozenset()
     emergencies: Emergencies = EMPTY
@@ -131,6 +133,10 @@ class Picture:
     def _refused_contents(self) -> Mapping[tuple[str, str], Refusal]:
         # The first has the last word.
         return {entry: it for it in reversed(self.refusals) for entry in it.subjects.items()}
+
+    def is_judged(self, subject: str, digest: str) -> bool:
+        """Tell whether a statement that would approve a content is being judged."""
+        return any(subjects.get(subject) == digest for subjects in self.judging.values())
 
     def waits_until(self, subject: str) -> datetime | None:
         """Say when an accepted change of a document takes effect; None if nothing of it waits."""

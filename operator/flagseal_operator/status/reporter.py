@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flagseal.approval.evidence import gather
 from flagseal.emergency import EMPTY
-from flagseal.history import accept, is_signed
+from flagseal.history import Acceptance, accept, is_signed
 from flagseal.history.overriding import Serving
 from flagseal.model.document import NAMESPACED_KINDS, REVIEW_KINDS, split_subject
 from flagseal.model.errors import ApprovalError
 from flagseal.policy.state import changed_subjects
 from flagseal_operator.carriers import Carried, genesis_carrier
+from flagseal_operator.engine import LARGE
 from flagseal_operator.pieces import place_of
 from flagseal_operator.resources import DECLARING, Ref
 from flagseal_operator.status.carried import carrier_status
 from flagseal_operator.status.conditions import READY
-from flagseal_operator.status.declared import declared_status
+from flagseal_operator.status.declared import declared_status, subject_of_resource
 from flagseal_operator.status.picture import Approval, Picture, Refusal
 
 if TYPE_CHECKING:
@@ -36,10 +37,15 @@ if TYPE_CHECKING:
     from flagseal_operator.inventory import Inventory, Seen
 
 _ALL: Final = None
-_UNSIGNED: Final = ApprovalError(
-    "No signature of anybody in the organisation is on the statement yet.",
-    code="NoValidSignature",
-    remedy="`flagseal approvals show` says who may approve it. A statement by nobody can be deleted.",
+_UNSIGNED: Final = Acceptance(
+    None,
+    None,
+    ApprovalError(
+        "No signature of anybody in the organisation is on the statement yet.",
+        code="NoValidSignature",
+        remedy="`flagseal approvals show` says who may approve it. A statement by nobody can be deleted.",
+    ),
+    None,
 )
 
 
@@ -75,7 +81,7 @@ class Reporter:
         self._last: Picture | None = None
         self._approvals: tuple[str, dict[str, Approval]] = ("", {})
 
-    def picture(
+    def picture(  # noqa: PLR0913 (a picture is made of all that)
         self,
         head: Head,
         offered: Offered,
@@ -85,6 +91,7 @@ class Reporter:
         serving: Serving | None = None,
         emergencies: Emergencies = EMPTY,
         overridden: Mapping[str, str] | None = None,
+        refused: Mapping[str, Acceptance] | None = None,
         failure: FlagsealError | None = None,
     ) -> Picture:
         """Put together what is known after a step.
@@ -97,6 +104,8 @@ class Reporter:
             serving: What each flag is served from; where it is not given, what is in effect.
             emergencies: What was proven, and holds or held.
             overridden: By ``namespace/name``, why a flag is under an override.
+            refused: What became of statements that claim to come next, by id; those that it does not name are judged
+                here, but for large ones, which are being judged elsewhere.
             failure: Why nothing can be published.
         """
         environment = self._trust.environment
@@ -106,6 +115,7 @@ class Reporter:
         for name in accepted.values():
             statement = offered.statements[name][0]
             earlier.update(((subject, digest), statement.sequence) for subject, digest in statement.subjects.items())
+        found = dict(self._judged(head, offered, now, refused or {}))
         return Picture(
             environment=environment,
             head=head,
@@ -113,7 +123,8 @@ class Reporter:
             version=version,
             now=now,
             approvals={statement: self._approval(name, head, offered) for statement, name in accepted.items()},
-            refusals=tuple(self._refusals(head, offered, now)),
+            refusals=tuple(_refusals(found, offered)),
+            judging={name: offered.statements[name][0].subjects for name, it in found.items() if it is None},
             earlier=earlier,
             accepted=frozenset(accepted),
             emergencies=emergencies,
@@ -159,6 +170,9 @@ class Reporter:
             joined = offered.joined.get(place_of(ref.name)[0]) if piece else None
             status = carrier_status(ref.name, seen, statement[0] if statement else None, picture, joined)
         else:
+            subject = subject_of_resource(ref, seen)
+            if subject is not None and seen.digest is not None and picture.is_judged(subject, seen.digest):
+                return None  # what is said of it stays, until that is decided: two statuses for each would be too many
             status = declared_status(ref, seen, picture)
         if self._is_said(ref, status):
             return None
@@ -179,22 +193,32 @@ class Reporter:
             known[name] = Approval(statement.id, statement.sequence, label)
         return known[name]
 
-    def _refusals(self, head: Head, offered: Offered, now: datetime) -> Iterator[Refusal]:
+    def _judged(
+        self, head: Head, offered: Offered, now: datetime, refused: Mapping[str, Acceptance]
+    ) -> Iterator[tuple[str, Acceptance | None]]:
+        """Give what became of each statement that claims to come next, by its carrier; None if that is to come."""
         for name in offered.after(head):
             statement, envelope = offered.statements[name]
+            found = refused.get(statement.id)
             if not is_signed(head, envelope, self._trust):
                 # Anybody may carry thousands of them.
-                yield Refusal(name, statement.sequence, statement.subjects, _UNSIGNED, by_policy=False)
-                continue
-            acceptance = accept(head, offered.bundle(name), self._trust, now=now)
-            if acceptance.refusal is not None:
-                yield Refusal(
-                    name,
-                    statement.sequence,
-                    statement.subjects,
-                    acceptance.refusal,
-                    by_policy=acceptance.decision is not None and not acceptance.decision.allowed,
-                )
+                found = _UNSIGNED
+            elif found is None and len(statement.subjects) <= LARGE:
+                found = accept(head, offered.bundle(name), self._trust, now=now)
+            yield name, found
+
+
+def _refusals(judged: Mapping[str, Acceptance | None], offered: Offered) -> Iterator[Refusal]:
+    for name, acceptance in judged.items():
+        if acceptance is not None and acceptance.refusal is not None:
+            statement = offered.statements[name][0]
+            yield Refusal(
+                name,
+                statement.sequence,
+                statement.subjects,
+                acceptance.refusal,
+                by_policy=acceptance.decision is not None and not acceptance.decision.allowed,
+            )
 
 
 def _accepted(head: Head, offered: Offered) -> dict[str, str]:
@@ -236,6 +260,8 @@ def _touched(before: Picture, after: Picture) -> set[Ref] | None:
             subjects |= entry.before.keys()
         for refusal in picture.refusals:
             subjects |= refusal.subjects.keys()
+        for judged in picture.judging.values():
+            subjects |= judged.keys()
     flags = (
         before.overridden.keys() | after.overridden.keys() | before.serving.holds.keys() | after.serving.holds.keys()
     )
