@@ -17,7 +17,7 @@ from flagseal.snapshot.store import DirectoryStore
 from tests.history.branch import Branch
 from tests.history.company import MONDAY, flag, rule
 from tests.operator.site import Site
-from tests.snapshot.world import Clock
+from tests.snapshot.world import FLAGS, Clock, World
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,3 +85,29 @@ def test_less_than_was_published_is_not_begun_with(tmp_path: Path) -> None:
     with pytest.raises(SnapshotError) as refused:
         site.engine.step()
     assert refused.value.code == "HistoryIncomplete"
+
+
+def test_clients_that_knew_a_namespace_that_was_emptied_before_the_loss_follow(tmp_path: Path) -> None:
+    """They would refuse every snapshot in which its role is not, and nobody at night knows why."""
+    world = World(tmp_path)
+    world.publish()
+    world.clock.advance(minutes=1)
+    world.accept(removed=[next(it for it in FLAGS if it.namespace == "search")])
+    world.publish()
+    world.clock.advance(minutes=1)
+    with world.client() as client:
+        assert client.refresh().reason is None
+        assert client.current is not None
+        before = client.current.version
+        shutil.rmtree(world.directory.path)
+        world.clock.advance(minutes=1)
+        world.trust = restore(
+            world.directory, [world.root], world.trust, signers=world.offline[:2], now=world.clock()
+        ).trust
+        world.marks.give_up(world.clock())
+        world.publisher = world.new_publisher()
+        world.publish()
+        world.clock.advance(seconds=1)
+        outcome = client.refresh()
+        assert outcome.reason is None, outcome.message
+        assert client.current.version > before

@@ -84,6 +84,11 @@ def restore_command(  # noqa: PLR0913 (the options of a command)
     with alone_in(folder):
         given = [folder.read_root(), *(path.read_bytes() for path in roots)]
         after = restore(store, given, says, signers=_open(signers, folder, given), now=datetime.now(UTC))
+        if trust is None:
+            note(
+                "trust.json was written anew and names no attestor: statements that only an attestor vouched for do not"
+            )
+            note("count under it. If there were attestors, begin again in an empty store with a copy of it (--trust).")
         note(f"Trust is back under root version {after.root.version}; targets are version {after.targets.version}.")
         if where is None or folder.marks.exists():
             FileMarks(folder.marks).give_up(datetime.now(UTC))
@@ -96,7 +101,8 @@ def _written_anew(repo: Path | None, environment: str, genesis: str | None, admi
         raise UsageError(
             "nothing says where the history began",
             code="NoGenesis",
-            remedy="Give a copy of trust.json with --trust, or the revision of the founding with --genesis.",
+            remedy="Give a copy of trust.json with --trust: every relay has one in its cache, in blobs/"
+            " (docs/runbooks.md). If none is left, give the revision of the founding with --genesis.",
         )
     repository = FlagRepository(find_repository(repo))
     commit = repository.resolve(genesis)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tuf.api.metadata import TargetFile
 
 from flagseal.model.canonical import canonical_json
+from flagseal.model.document import split_subject
 from flagseal.model.errors import SnapshotError
 from flagseal.snapshot.layout import GENESIS, HEAD, REPOSITORY, history_file, history_number, role_of
 from flagseal.snapshot.trust_change import rebased
@@ -64,6 +65,8 @@ def propose(
     build: Build,
     entries: Sequence[HistoryEntry],
     genesis_documents: Iterable[Document] | None,
+    *,
+    lost: bool = False,
 ) -> Proposal:
     """Put a build and the history that leads to it in place of what is published.
 
@@ -73,6 +76,8 @@ def propose(
         build: What to publish.
         entries: At least the history since the published head, in order.
         genesis_documents: The documents of genesis, where they are not published yet.
+        lost: Whether something was published before, which is lost: then every namespace of which the history knows
+            is there, be it empty, since clients that knew it would refuse every snapshot without it.
 
     Raises:
         SnapshotError: ``Superseded``, ``HistoryForked``, ``HistoryGap``, ``GenesisMissing``, ``OtherEnvironment``,
@@ -102,7 +107,11 @@ def propose(
         added[GENESIS] = genesis_file(genesis_documents)
     added |= _history(files if content is not None else None, own, start, build.head.sequence, entries)
     own |= {path: _target(path, data) for path, data in added.items()}
-    return _with_build(live, build, {REPOSITORY: own}, added)
+    wanted: dict[str, dict[str, TargetFile]] = {REPOSITORY: own}
+    if lost and content is None:
+        subjects = (split_subject(subject) for subject in build.head.documents)
+        wanted |= {namespace: {} for kind, namespace, _ in subjects if kind == "FlagDefinition" and namespace}
+    return _with_build(live, build, wanted, added)
 
 
 def _with_build(

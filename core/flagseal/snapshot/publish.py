@@ -154,7 +154,11 @@ class Publisher:
                 its clients (``BuildRefused``); its history has a gap (``HistoryGap``).
         """
         with self._lock:
-            return self._until_written(lambda live, files: propose(live, files, build, entries, genesis_documents))
+            return self._until_written(
+                lambda live, files: propose(
+                    live, files, build, entries, genesis_documents, lost=self._marks.read().lost
+                )
+            )
 
     def rehearse(
         self,
