@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import importlib
-import logging
 import os
 import sys
 from io import TextIOWrapper
@@ -72,6 +71,9 @@ SECTIONS: Final = {
 
 COMMANDS: Final = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
 
+_LOGS_NOTHING: Final = {"validate"}
+"""Commands that people wait for after each change: for them not even what logs is imported, unless they ask for it."""
+
 
 class LazyGroup(click.Group):
     """Import a command's module only when the command is asked for, so that ``--help`` stays quick."""
@@ -107,8 +109,13 @@ class LazyGroup(click.Group):
 )
 @click.version_option(package_name="flagseal", prog_name="flagseal")
 @click.option("-v", "--verbose", is_flag=True, help="Log what is done to standard error.")
-def flagseal(*, verbose: bool) -> None:
+@click.pass_context
+def flagseal(context: click.Context, *, verbose: bool) -> None:
     """Feature flags under seal: approved in git, signed for distribution, provable everywhere."""
+    if context.invoked_subcommand in _LOGS_NOTHING and not verbose:
+        return
+    import logging
+
     logging.basicConfig(
         level=logging.INFO if verbose else logging.ERROR,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
@@ -140,6 +147,8 @@ def run(arguments: Sequence[str]) -> int:
         print_error(FlagsealError(f"{error.filename or 'system'}: {error.strerror or error}", code="System"))
         return EXIT_UNUSABLE
     except Exception as error:
+        import logging
+
         logging.getLogger("flagseal").info("unexpected", exc_info=error)
         print_error(_said(error))
         return EXIT_UNUSABLE

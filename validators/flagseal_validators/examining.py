@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from flagseal.repository.git import blob_id
 from flagseal.repository.layout import POLICIES
 from flagseal_validators.judged import Judged
-from flagseal_validators.memory import Remembered
+from flagseal_validators.memory import Besides, Remembered
 from flagseal_validators.tree import arrange, read_file, walk
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from flagseal_validators.tree import Listed
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
+class Means(msgspec.Struct, frozen=True):
     """How to look.
 
     Attributes:
@@ -41,8 +41,7 @@ class Means:
     progress: Callable[[int, int], None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
+class Examined(msgspec.Struct, frozen=True):
     """What is to be said of a repository.
 
     Attributes:
@@ -60,8 +59,7 @@ class Examined:
     files: Sequence[Known]
 
 
-@dataclass(slots=True)
-class Files:
+class Files(msgspec.Struct, eq=False):
     """The files of a repository as they lie now, each read at most once.
 
     Attributes:
@@ -69,15 +67,15 @@ class Files:
         listed: Everything that lies there, by path.
         names: What holds documents or policy tests, in the order in which documents count.
         misplaced: What is wrong with what lies there besides.
-        listing: Names what lies where.
+        besides: That.
     """
 
     root: Path
     listed: Mapping[str, Listed]
     names: Sequence[str]
     misplaced: tuple[Finding, ...]
-    listing: bytes
-    _data: dict[str, bytes | None] = field(default_factory=dict)
+    besides: Besides
+    _data: dict[str, bytes | None] = msgspec.field(default_factory=dict)
 
     @classmethod
     def of(cls, root: Path, before: Remembered | None) -> Files:
@@ -88,11 +86,13 @@ class Files:
             before: What was found before; where the same things lie in the same places, they mean the same.
         """
         listed = walk(root)
-        listing = listing_of(listed)
-        if before is not None and before.listing == listing:
-            return cls(root, listed, [known.path for known in before.files], before.misplaced, listing)
+        if before is not None:
+            names = [known.path for known in before.files]
+            if before.besides.and_these(names, listed):
+                return cls(root, listed, names, before.misplaced, before.besides)
         placed, tests, misplaced = arrange(listed)
-        return cls(root, listed, [entry.path for entry in (*placed, *tests)], tuple(misplaced), listing)
+        names = [entry.path for entry in (*placed, *tests)]
+        return cls(root, listed, names, tuple(misplaced), Besides.of(listed, frozenset(names)))
 
     def read(self, name: str) -> bytes | None:
         """Give a file's bytes; None if it is no file, or cannot be read."""
@@ -116,14 +116,7 @@ class Files:
         return dict(zip((name for name, _ in found), read(found), strict=True))
 
 
-def listing_of(listed: Mapping[str, Listed]) -> bytes:
-    """Name what lies where, whatever the order in which folders tell of it."""
-    names = sorted(f"{path}\0{kind}" for path, (kind, _) in listed.items())
-    return hashlib.sha256("\0".join(names).encode("utf-8", "surrogateescape")).digest()
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(msgspec.Struct, frozen=True):
     """What is another since the last run.
 
     Attributes:
@@ -156,7 +149,7 @@ def examine(root: Path, means: Means, memory: Memory | None = None) -> Examined:
 
         found = look_at_all(files, means)
     if memory is not None and (before is None or found is not before.found):
-        memory.keep(Remembered(day, began, files.listing, files.misplaced, found))
+        memory.keep(Remembered(day, began, files.besides, files.misplaced, found))
     judged = [*map(Judged, files.misplaced), *found.rest]
     for known in found.files:
         if known.form:
@@ -189,20 +182,26 @@ def _of_policies(findings: Iterable[Finding]) -> list[Finding]:
 
 def _compared(before: Remembered, files: Files) -> tuple[Difference, bool]:
     """Tell files apart; and whether any had to be read though it holds what it held."""
-    old = {known.path: known for known in before.found.files}
-    settled = before.settled
-    kept: dict[str, Known] = {}
+    listed, settled = files.listed, before.settled
+    kept = {
+        known.path: known
+        for known in before.files  # Ten thousand times: nothing in here that need not be.
+        if known.path in listed
+        and known.mark == (mark := listed[known.path][1])
+        and 0 <= mark[0] < settled
+        and mark[1] < settled
+    }
+    if len(kept) == len(before.files) == len(files.names):
+        return Difference(kept, [], []), False
+    others = {known.path: known for known in before.files if known.path not in kept}
     changed: list[str] = []
     again = False
     for name in files.names:
-        known = old.get(name)
-        mark = files.listed[name][1]
-        if known is not None and known.mark == mark and 0 <= mark[0] < settled and mark[1] < settled:
-            kept[name] = known
-        elif known is not None and known.content == files.content(name):
-            again = True
-            kept[name] = known.at(mark)
-        else:
-            changed.append(name)
-    past = [known for name, known in old.items() if name not in kept]
-    return Difference(kept, changed, past), again
+        if name not in kept:
+            known = others.get(name)
+            if known is not None and known.content == files.content(name):
+                again = True
+                kept[name] = others.pop(name).at(listed[name][1])
+            else:
+                changed.append(name)
+    return Difference(kept, changed, list(others.values())), again

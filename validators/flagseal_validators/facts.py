@@ -7,8 +7,7 @@ claims the same name or key. Everything here errs on the side of judging too muc
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -27,7 +26,8 @@ class Facts(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     Attributes:
         kind: As the document's.
-        reference: ``namespace/name``; of a policy, its name.
+        namespace: Empty for a policy.
+        name: The document's.
         key: What applications ask for; empty for what is no flag.
         requires: Flags that it requires in any environment, as ``namespace/name``.
         grants: Flags that it grants, as ``namespace/name``.
@@ -35,21 +35,17 @@ class Facts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """
 
     kind: str
-    reference: str
+    namespace: str
+    name: str
     key: str
     requires: tuple[str, ...]
     grants: tuple[str, ...]
     segmented: bool
 
     @property
-    def namespace(self) -> str:
-        """The namespace; empty for a policy."""
-        return self.reference.rpartition("/")[0]
-
-    @property
-    def name(self) -> str:
-        """The document's name."""
-        return self.reference.rpartition("/")[2]
+    def reference(self) -> str:
+        """``namespace/name``; of a policy, its name."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
 
 def facts_of(document: Document) -> Facts:
@@ -58,7 +54,6 @@ def facts_of(document: Document) -> Facts:
     from flagseal.evaluation.catalogue import binding_of, flag_of, qualified  # noqa: PLC0415
     from flagseal.model.uniqueness import flag_key  # noqa: PLC0415
 
-    reference = document.name if document.namespace is None else f"{document.namespace}/{document.name}"
     requires: set[str] = set()
     grants: set[str] = set()
     if document.kind == FLAG and b'"requires"' in document.canonical:
@@ -68,12 +63,23 @@ def facts_of(document: Document) -> Facts:
         grants = {grant.flag for grant in binding_of(document).grants}
     return Facts(
         kind=document.kind,
-        reference=reference,
+        namespace=document.namespace or "",
+        name=document.name,
         key=flag_key(document) if document.kind == FLAG else "",
         requires=tuple(sorted(requires)),
         grants=tuple(sorted(grants)),
         segmented=b'"segment"' in document.canonical,
     )
+
+
+_Claim: TypeAlias = tuple[str, ...]
+"""A subject, the name of a flag or the key of one: the word last."""
+
+
+def _claims(facts: Facts) -> set[_Claim]:
+    """Give what nobody else may claim."""
+    subject = ("subject", facts.kind, facts.namespace, facts.name)
+    return {subject, ("name", facts.name), ("key", facts.key)} if facts.kind == FLAG else {subject}
 
 
 class Web:
@@ -87,15 +93,6 @@ class Web:
         self._facts = facts
         self._requiring = [it for it in facts.values() if it.requires]
         self._bindings = [(path, it) for path, it in facts.items() if it.kind == BINDING]
-        self._subjects: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-        self._names: defaultdict[str, list[str]] = defaultdict(list)
-        self._keys: defaultdict[str, list[str]] = defaultdict(list)
-        for path, it in facts.items():  # Ten thousand times: nothing in here that need not be.
-            kind, reference = it.kind, it.reference
-            self._subjects[kind, reference].append(path)
-            if kind == FLAG:
-                self._names[reference.rpartition("/")[2]].append(path)
-                self._keys[it.key].append(path)
 
     def affected(self, moved: Iterable[Facts], paths: Iterable[str]) -> set[str]:
         """Name the paths of the documents of which rules may say something else after a change.
@@ -126,7 +123,10 @@ class Web:
         return found
 
     def _flags(self, references: Iterable[str]) -> set[str]:
-        return {path for reference in references for path in self._subjects.get((FLAG, reference), ())}
+        wanted = {tuple(reference.split("/")) for reference in references}
+        names = {reference[-1] for reference in wanted}
+        near = [(path, it) for path, it in self._facts.items() if it.name in names]
+        return {path for path, it in near if it.kind == FLAG and (it.namespace, it.name) in wanted}
 
     def _granting(self, flags: set[str]) -> set[str]:
         return {path for path, it in self._bindings if not flags.isdisjoint(it.grants)}
@@ -134,14 +134,15 @@ class Web:
     def _sharing(self, claims: Iterable[Facts]) -> set[str]:
         """Find all that claim what one of these does (subject, name or key), or what one of those claims, and so on."""
         found: set[str] = set()
-        waiting = list(claims)
-        while waiting:
-            it = waiting.pop()
-            paths = set(self._subjects.get((it.kind, it.reference), ()))
-            if it.kind == FLAG:
-                paths.update(self._names.get(it.name, ()), self._keys.get(it.key, ()))
-            waiting += (self._facts[path] for path in paths - found)
-            found |= paths
+        claimed: set[_Claim] = set()
+        waiting = set[_Claim]().union(*map(_claims, claims))
+        while not waiting <= claimed:
+            claimed |= waiting
+            words = {claim[-1] for claim in claimed}
+            # A pass over ten thousand takes less than an index of them, and there are two: few claim what others do.
+            near = [path for path, it in self._facts.items() if it.name in words or it.key in words]
+            found = {path for path in near if not claimed.isdisjoint(_claims(self._facts[path]))}
+            waiting = set[_Claim]().union(*(_claims(self._facts[path]) for path in found))
         return found
 
     def _requirers(self, flags: set[str]) -> set[str]:

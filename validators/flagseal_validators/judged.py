@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from flagseal.model.finding import Finding  # noqa: TC001 (a cache is read by these types)
 
@@ -11,8 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Suppression:
+class Suppression(msgspec.Struct, frozen=True, order=True):
     """Say what excuses a document from a rule (``spec.ignore``).
 
     Attributes:
@@ -24,8 +24,7 @@ class Suppression:
     until: str
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True):
     """Hold what a rule found, before it is known what the change at hand touches.
 
     Attributes:
@@ -43,5 +42,5 @@ class Judged:
     def at(self, touched: Collection[str]) -> Finding:
         """Give the finding as it counts for a change of these files."""
         if self.by_time and self.finding.file not in touched:
-            return replace(self.finding, severity="warning")
+            return msgspec.structs.replace(self.finding, severity="warning")
         return self.finding

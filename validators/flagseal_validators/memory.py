@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sysconfig
-import tempfile
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,17 +18,18 @@ import flagseal
 import flagseal_validators
 from flagseal.model.canonical import canonical_json, sha256_digest
 from flagseal.model.finding import Finding  # noqa: TC001 (the memory is read by these types)
-from flagseal.repository.sealed import SealedFile, remove_others
+from flagseal.repository.sealed import SealedFile, new_file, remove_others
 from flagseal_validators.facts import Facts  # noqa: TC001
 from flagseal_validators.judged import Judged  # noqa: TC001
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
-    from flagseal_validators.tree import Mark
+    from flagseal_validators.tree import Listed, Mark
 
 SLACK: Final = 2_000_000_000
 """Nanoseconds: the coarsest clock of a file system in use (FAT's two seconds)."""
+_LIBRARIES: Final = ("site-packages", "dist-packages")
 
 
 class Known(msgspec.Struct, array_like=True, gc=False):
@@ -78,20 +78,47 @@ class Found(msgspec.Struct, array_like=True, gc=False, frozen=True):
         return Found(files, self.rest, self.consistent)
 
 
+class Besides(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """Hold what else lay there than the files that were read.
+
+    Attributes:
+        paths: Everything else that was listed.
+        kinds: Of what was no file, its kind by path; whether it counts as read or not.
+    """
+
+    paths: list[str]
+    kinds: dict[str, str]
+
+    @classmethod
+    def of(cls, listed: Mapping[str, Listed], names: Collection[str]) -> Besides:
+        """Take out of what is listed the files that are read."""
+        return cls([path for path in listed if path not in names], _kinds(listed))
+
+    def and_these(self, names: Collection[str], listed: Mapping[str, Listed]) -> bool:
+        """Tell whether this and these files are all that is listed, so that each means what it meant."""
+        there = listed.__contains__
+        whole = len(names) + len(self.paths) == len(listed)
+        return whole and all(map(there, names)) and all(map(there, self.paths)) and self.kinds == _kinds(listed)
+
+
+def _kinds(listed: Mapping[str, Listed]) -> dict[str, str]:
+    return {path: kind for path, (kind, _) in listed.items() if kind != "file"}
+
+
 class Remembered(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """Hold a run.
 
     Attributes:
         day: The day on which the rules were held.
         began: What the file system's clock said before the run looked at any file (ns).
-        listing: Names what lay where.
+        besides: What lay there.
         misplaced: What was wrong with what lay there and was no document.
         found: What was found in files.
     """
 
     day: str
     began: int
-    listing: bytes
+    besides: Besides
     misplaced: tuple[Finding, ...]
     found: Found
 
@@ -142,7 +169,7 @@ class Memory:
         """Ask the clock of the file system that the memory lies in (ns); 0, before all times, if it cannot be asked."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._folder, prefix=".clock-")
+            handle, name = new_file(self._folder, ".clock-")
             try:
                 return os.fstat(handle).st_mtime_ns
             finally:
@@ -168,6 +195,7 @@ def _code() -> Iterator[list[str | int]]:
                     yield [child.path, status.st_size, status.st_mtime_ns // 1000]
                 elif child.name != "__pycache__" and child.is_dir():
                     pending.append(child.path)
-    for name in ("purelib", "platlib"):
-        with contextlib.suppress(OSError):
-            yield [name, 0, Path(sysconfig.get_path(name)).stat().st_mtime_ns // 1000]
+    for path in sys.path:
+        if path.endswith(_LIBRARIES):
+            with contextlib.suppress(OSError):
+                yield [path, 0, Path(path).stat().st_mtime_ns // 1000]

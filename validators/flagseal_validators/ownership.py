@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from flagseal.codeowners import PLACES, parse
 from flagseal.model.finding import Finding
@@ -26,8 +27,7 @@ UNKNOWN_OWNER: Final = "FS613"
 _FORGE: Final = ".github"
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True):
     """Whom CODEOWNERS may name.
 
     Attributes:
@@ -81,7 +81,7 @@ def look_at_ownership(
         return  # what cannot be read decides nothing
     known = _known(policies)
     if known is not None:
-        known = replace(known, host=host or _most_written(found))
+        known = msgspec.structs.replace(known, host=host or _most_written(found))
         yield from _unknown(found, data.decode("utf-8").split("\n"), known)
     yield from _unowned(found, [*names, file])
 
@@ -118,22 +118,19 @@ def _unknown(found: Codeowners, text: Sequence[str], known: Known) -> Iterator[F
 def _unowned(found: Codeowners, paths: Sequence[str]) -> Iterator[Finding]:
     """Complain once about each folder that holds files without an owner, at the first of them."""
     told: set[str] = set()
-    by_folder: dict[str, bool] = {}
-    whole = _by_folder(found)
-    for path in sorted(paths):
+    for path in _first_of_folders(paths) if _by_folder(found) else sorted(paths):
         folder = path.rpartition("/")[0]
-        if folder in told:
-            continue
-        if whole and folder in by_folder:
-            owned = by_folder[folder]
-        else:
-            owned = by_folder[folder] = bool(found.owners(path))
-        if not owned:
+        if folder not in told and not found.owners(path):
             told.add(folder)
             line = found.line(path)
             why = f"no line of {found.file} matches it" if line is None else f"line {line.number} takes its owners away"
             message = f"nobody owns {folder or 'the top folder'}/: {why}"
             yield _whole(path, message, f"Add a line for /{folder}/ with its owners.")
+
+
+def _first_of_folders(paths: Iterable[str]) -> list[str]:
+    """Give the first path of each folder, sorted."""
+    return sorted({path.rpartition("/")[0]: path for path in sorted(paths, reverse=True)}.values())
 
 
 def _by_folder(found: Codeowners) -> bool:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from flagseal.model.finding import Finding
     from flagseal_validators.judged import Suppression
 
 
-@dataclass(frozen=True, slots=True)
-class Suppressed:
+class Suppressed(msgspec.Struct, frozen=True):
     """Hold a finding that a document is excused from, and why."""
 
     finding: Finding
     by: Suppression
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """What the gate says.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from flagseal_validators.declared import Declared
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
+class Complaint(msgspec.Struct, frozen=True):
     """Say what a rule finds in a document.
 
     Attributes:
@@ -30,8 +30,7 @@ class Complaint:
     by_time: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(msgspec.Struct, frozen=True):
     """Show a rule at work; the tests run it.
 
     Attributes:
@@ -47,7 +46,7 @@ class Example:
 
     text: str | bytes
     file: str = "flags/payments/new-checkout.yaml"
-    others: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, str] = msgspec.field(default_factory=dict)
     before: str = ""
     without: tuple[str, ...] = ()
     shown: str = ""
@@ -70,8 +69,7 @@ change. ``history`` needs no document either: it is the day on which the file ca
 at; what a rule says because of it, it says besides."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """State one rule.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+import msgspec
 
 from flagseal.model.finding import Finding
 from flagseal.model.limits import LARGEST_FILE
@@ -31,8 +32,7 @@ _HARMLESS_NAMES: Final = ("CODEOWNERS",)
 _HARMLESS_SUFFIXES: Final = (".md", ".txt")
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(msgspec.Struct, frozen=True):
     """What a folder holds.
 
     Attributes:

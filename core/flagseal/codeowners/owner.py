@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final, Literal
+
+import msgspec
 
 OwnerKind = Literal["user", "team", "email"]
 
@@ -16,8 +17,7 @@ _TEAM: Final = re.compile(rf"@{_LOGIN}/[A-Za-z0-9_](?:[A-Za-z0-9_.-]{{0,98}}[A-Z
 _EMAIL: Final = re.compile(r"[A-Za-z0-9.!$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+")
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(msgspec.Struct, frozen=True):
     """Name one owner.
 
     Attributes:

@@ -7,8 +7,9 @@ two owners; so a file with a single unreadable line has no meaning here, and :me
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from flagseal.codeowners.owner import Owner, parse_owner
 from flagseal.codeowners.pattern import Pattern, refusal
@@ -34,8 +35,7 @@ _WORDS: Final = re.compile(r"(?:\\.|[^ \t\\]|\\$)+")
 """What stands between blanks; a backslash keeps the blank that follows it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """Hold one line that names a pattern.
 
     Attributes:
@@ -48,8 +48,7 @@ class Line:
     owners: tuple[Owner, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Codeowners:
+class Codeowners(msgspec.Struct, frozen=True):
     """Hold a file without errors.
 
     Attributes:

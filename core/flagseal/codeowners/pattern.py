@@ -13,9 +13,10 @@ pattern: two readers could take it for different things.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
+
+import msgspec
 
 _CROSSING: Final = "**"
 """As a token: any number of folders, none included."""
@@ -25,8 +26,7 @@ Token = re.Pattern[str] | None
 """What one segment must be; None for any number of them."""
 
 
-@dataclass(frozen=True)
-class Pattern:
+class Pattern(msgspec.Struct, frozen=True, dict=True):
     """Hold one pattern, as written.
 
     Attributes:
@@ -57,8 +57,7 @@ class Pattern:
         return (tuple(tokens),) if written[-1] == "*" else (tuple(tokens), inside)
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """Say at which character (from 0) a pattern is none, why, and what to write."""
 
     at: int

@@ -7,8 +7,9 @@ many, ``unreachable_rules`` too few.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
+
+import msgspec
 
 from flagseal.evaluation.cells import Undecided
 from flagseal.evaluation.exploration import MOST_CASES, Case, Exploration, Raw, Rest, Side, side_of
@@ -122,8 +123,7 @@ def instants(flag: ResolvedFlag) -> tuple[int, ...]:
 # Proofs about two flags
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
+class _Pair(msgspec.Struct, frozen=True):
     """Two flags, or one before and after a change."""
 
     after: ResolvedFlag

@@ -7,10 +7,10 @@ the rank is served. So a split of constant weights costs one hash and a comparis
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+import msgspec
 from mmh3 import mmh3_32_uintdigest
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ _LARGEST_INT32 = 2**31 - 1
 _PAIR = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Bucketing:
+class Bucketing(msgspec.Struct, frozen=True):
     """One way to bucket.
 
     Attributes:

@@ -7,9 +7,10 @@ thousand documents of which one changed costs the parsing of one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self, TypeVar, cast
+
+import msgspec
 
 from flagseal.model.condition import AllOf, AnyOf, Entitled, Negation, SegmentRef
 from flagseal.model.definitions import parse_binding, parse_flag, parse_segment
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class References:
+class References(msgspec.Struct, frozen=True):
     """What a flag refers to, in any environment.
 
     Attributes:

@@ -6,9 +6,11 @@ from, so a change costs what it changes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from flagseal.evaluation.codegen.program import DEEPEST_TARGETING, nesting
 from flagseal.evaluation.emit import targeting_of
@@ -185,8 +187,8 @@ def _part(definition: FlagDefinition, environment: str, hold: Held, incident: st
 
 def switched_off(definition: FlagDefinition, environment: str) -> FlagDefinition:
     """Give a flag as if one of its environments said ``off: true``."""
-    section = replace(definition.environments[environment], off=True)
-    return replace(definition, environments={**definition.environments, environment: section})
+    section = msgspec.structs.replace(definition.environments[environment], off=True)
+    return msgspec.structs.replace(definition, environments={**definition.environments, environment: section})
 
 
 class _Memory:

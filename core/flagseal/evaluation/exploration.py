@@ -13,10 +13,11 @@ share of 2^32, rounded up; the rounding of v1, which is for imports, is not look
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
+
+import msgspec
 
 from flagseal.evaluation.cells import Atoms, Cell, Undecided, cells_of, test_key, union
 from flagseal.evaluation.resolved import Granted, ResolvedSplit, Served, Window
@@ -41,8 +42,7 @@ _ORG: Final = ("org",)
 _NO_RANK: Final = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+class Raw(msgspec.Struct, frozen=True):
     """Stand for whatever raw targeting serves: the same for the same logic under the same key.
 
     Attributes:
@@ -52,13 +52,11 @@ class Raw:
     identity: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Rest:
+class Rest(msgspec.Struct, frozen=True):
     """Stand for what the rules that two flags share at their end serve."""
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(msgspec.Struct, frozen=True):
     """One of the flags that are compared, or a part of it.
 
     Attributes:
@@ -76,8 +74,7 @@ Served_: TypeAlias = "str | Raw | Rest"
 _Split: TypeAlias = "tuple[str, tuple[str, ...]]"
 
 
-@dataclass(frozen=True, slots=True)
-class _Unknown:
+class _Unknown(msgspec.Struct, frozen=True):
     """What must be known before a question has an answer: an attribute, a split's bucket, or raw targeting."""
 
     path: tuple[str, ...] | None = None

@@ -13,8 +13,10 @@ not the next rule: that is what the compiled form says to every evaluator.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NoReturn, cast
+
+import msgspec
 
 from flagseal.evaluation.bucketing import LARGEST_SUM
 from flagseal.evaluation.catalogue import Catalogue, asks_for_grants, leaves, qualified
@@ -78,8 +80,7 @@ def ramp_steps(ramp: Ramp) -> Iterator[tuple[int, int]]:
         last = weight
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(msgspec.Struct, frozen=True):
     """Where something stands, for messages."""
 
     flag: FlagDefinition
@@ -87,20 +88,19 @@ class _Place:
     part: str = ""
 
     def at(self, part: str) -> _Place:
-        return replace(self, part=part)
+        return _Place(self.flag, self.environment, part)
 
     def refuse(self, problem: str, *, code: str, remedy: str) -> NoReturn:
         where = f"{self.flag.reference}, {self.environment}{', ' if self.part else ''}{self.part}"
         raise CompileError(f"{where}: {problem}", code=code, remedy=remedy)
 
 
-@dataclass(slots=True)
-class _Resolver:
+class _Resolver(msgspec.Struct, eq=False):
     """Resolve flags in one environment; a prerequisite of several is resolved once."""
 
     catalogue: Catalogue
     environment: str
-    _done: dict[str, tuple[ResolvedFlag, int]] = field(default_factory=dict)
+    _done: dict[str, tuple[ResolvedFlag, int]] = msgspec.field(default_factory=dict)
 
     def resolve(self, flag: FlagDefinition, way: tuple[str, ...]) -> ResolvedFlag:
         """Resolve a flag.

@@ -16,6 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+import msgspec
+
 from flagseal.model.condition import AllOf, AnyOf, Negation, Test  # noqa: TC001 (re-exported vocabulary)
 from flagseal.model.flag import Serve  # noqa: TC001
 
@@ -25,16 +27,14 @@ if TYPE_CHECKING:
     from flagseal.model.canonical import Json
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """Hold from ``since`` (inclusive) until ``until`` (exclusive), unix seconds; None is unbounded."""
 
     since: int | None
     until: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(msgspec.Struct, frozen=True):
     """Hold if the context's ``org`` is in the table of a window that contains now.
 
     Attributes:
@@ -44,8 +44,7 @@ class Granted:
     tables: tuple[tuple[int, int, tuple[str, ...]], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(msgspec.Struct, frozen=True):
     """Hold if another flag, in the same environment, serves the given variant."""
 
     flag: ResolvedFlag

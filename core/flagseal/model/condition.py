@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
 
 if TYPE_CHECKING:
     from flagseal.model.canonical import Json
@@ -16,8 +17,7 @@ Predicate = Literal[
 RESERVED_WORDS = ("all", "any", "not", "segment", "entitled")
 
 
-@dataclass(frozen=True, slots=True)
-class Test:
+class Test(msgspec.Struct, frozen=True):
     """Hold a predicate against one attribute.
 
     A missing attribute, or one of the wrong type, makes it false (``ne`` and ``notIn`` included).
@@ -34,36 +34,31 @@ class Test:
     operand: Json | tuple[Json, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AllOf:
+class AllOf(msgspec.Struct, frozen=True):
     """Hold if every part holds; the empty one always holds."""
 
     parts: tuple[Condition, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AnyOf:
+class AnyOf(msgspec.Struct, frozen=True):
     """Hold if some part holds; the empty one never holds."""
 
     parts: tuple[Condition, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Negation:
+class Negation(msgspec.Struct, frozen=True):
     """Hold if the part does not."""
 
     part: Condition
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentRef:
+class SegmentRef(msgspec.Struct, frozen=True):
     """Stand for the condition of a Segment of the same namespace."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Entitled:
+class Entitled(msgspec.Struct, frozen=True):
     """Hold if the context's ``org`` has a grant for this flag that is in force now."""
 
 

@@ -35,16 +35,14 @@ GOVERNED_KINDS = NAMESPACED_KINDS + POLICY_KINDS + REVIEW_KINDS
 """Kinds whose documents are subjects of statements. A PolicyTest governs nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """A place in a file; line and column count from 1."""
 
     line: int
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """Where a document was read.
 
     Attributes:

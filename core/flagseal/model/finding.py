@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
+
+import msgspec
 
 from flagseal.model.characters import visible
 
@@ -12,8 +13,7 @@ Severity = Literal["error", "warning"]
 _LONGEST_PATH: Final = 240
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True, order=True):
     """Point at one thing that is wrong.
 
     Attributes:

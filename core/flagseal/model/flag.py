@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,15 +20,13 @@ RISK_TIERS: tuple[RiskTier, ...] = ("informational", "operational", "sensitive",
 """From the lowest to the highest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Serve:
+class Serve(msgspec.Struct, frozen=True):
     """Serve one variant."""
 
     variant: str
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(msgspec.Struct, frozen=True):
     """Serve variants by weight.
 
     Attributes:
@@ -42,8 +41,7 @@ class Split:
     salt: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ramp:
+class Ramp(msgspec.Struct, frozen=True):
     """Widen step by step against the safe variant.
 
     Step k of n begins at start + k·(end − start)/n with weight
@@ -65,8 +63,7 @@ class Ramp:
 Outcome: TypeAlias = "Serve | Split | Ramp"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """Serve an outcome where a condition holds.
 
     Attributes:
@@ -83,8 +80,7 @@ class Rule:
     until: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(msgspec.Struct, frozen=True):
     """Ask that another flag serve a variant; otherwise the safe variant is served.
 
     ``flag`` is ``name`` of the same namespace or ``namespace/name``.
@@ -94,8 +90,7 @@ class Requirement:
     variant: str
 
 
-@dataclass(frozen=True, slots=True)
-class EnvironmentSection:
+class EnvironmentSection(msgspec.Struct, frozen=True):
     """Say what one environment serves.
 
     Attributes:
@@ -112,8 +107,7 @@ class EnvironmentSection:
     targeting: Json = None
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
+class Review(msgspec.Struct, frozen=True):
     """Say how often an entitlement is reviewed, and when and by whom it last was."""
 
     every: str
@@ -121,8 +115,7 @@ class Review:
     by: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FlagDefinition:
+class FlagDefinition(msgspec.Struct, frozen=True):
     """One flag as declared. Governance fields never change an evaluation by themselves."""
 
     namespace: str
@@ -148,8 +141,7 @@ class FlagDefinition:
         return f"{self.namespace}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(msgspec.Struct, frozen=True):
     """A named condition of one namespace."""
 
     namespace: str
@@ -157,8 +149,7 @@ class Segment:
     when: Condition
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(msgspec.Struct, frozen=True):
     """Entitle one organisation to one flag.
 
     Attributes:
@@ -178,8 +169,7 @@ class Grant:
     variant: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EntitlementBinding:
+class EntitlementBinding(msgspec.Struct, frozen=True):
     """The grants of one document, which may speak of several organisations."""
 
     namespace: str

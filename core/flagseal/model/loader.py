@@ -6,9 +6,10 @@ Whatever passes has the right form (its kind's schema) and means something by it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
 
 from flagseal.model import rule_ids
 from flagseal.model.characters import IN_VALUE, name_of, shown
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
     from flagseal.model.finding import Finding
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True):
     """What a file gave.
 
     Attributes:

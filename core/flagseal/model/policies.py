@@ -5,8 +5,9 @@ Parsing and the integrity of the set live in :mod:`flagseal.model.policy_set`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +25,7 @@ Evidence = Literal["forge", "keys", "either", "both"]
 OWNER_ROLE = "owner"
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(msgspec.Struct, frozen=True):
     """One human being, however many accounts and keys.
 
     Attributes:
@@ -41,16 +41,14 @@ class Person:
     keys: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(msgspec.Struct, frozen=True):
     """A person in a team; membership ends by itself after the day ``until`` (UTC), if one is given."""
 
     person: str
     until: date | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
+class Role(msgspec.Struct, frozen=True):
     """Who holds a role: people, teams, or both; in some environments only, if any are named."""
 
     name: str
@@ -59,8 +57,7 @@ class Role:
     environments: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Organisation:
+class Organisation(msgspec.Struct, frozen=True):
     """Who is who."""
 
     people: Mapping[str, Person]
@@ -68,16 +65,14 @@ class Organisation:
     roles: Mapping[str, Role]
 
 
-@dataclass(frozen=True, slots=True)
-class Staleness:
+class Staleness(msgspec.Struct, frozen=True):
     """What a tier does once a snapshot is older than ``limit_seconds``."""
 
     limit_seconds: int
     on_stale: Literal["keep", "safe"]
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(msgspec.Struct, frozen=True):
     """One environment.
 
     Attributes:
@@ -89,19 +84,17 @@ class Environment:
     production: bool
     regions: tuple[str, ...] = ()
     bucketing: str = "v2"
-    staleness: Mapping[RiskTier, Staleness] = field(default_factory=dict)
+    staleness: Mapping[RiskTier, Staleness] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class RoleCount:
+class RoleCount(msgspec.Struct, frozen=True):
     """Ask for approvals by ``count`` distinct holders of ``role``."""
 
     role: str
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyRow:
+class PolicyRow(msgspec.Struct, frozen=True):
     """What one kind of change needs.
 
     Attributes:
@@ -122,16 +115,14 @@ class PolicyRow:
     merger_counts: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ForgeCheck:
+class ForgeCheck(msgspec.Struct, frozen=True):
     """A check that the forge must require: its name, and the number of the app that gives it."""
 
     name: str
     app: int
 
 
-@dataclass(frozen=True, slots=True)
-class Bypass:
+class Bypass(msgspec.Struct, frozen=True):
     """Who may pass by the rules of the protected branch in the forge.
 
     Attributes:
@@ -145,16 +136,14 @@ class Bypass:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Protection:
+class Protection(msgspec.Struct, frozen=True):
     """What the protection of the branch in the forge must hold, and may, beside what always must be."""
 
     checks: tuple[ForgeCheck, ...] = ()
     bypass: tuple[Bypass, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ApprovalPolicy:
+class ApprovalPolicy(msgspec.Struct, frozen=True):
     """Rows by (tier, "production" | "nonProduction", class) and for policies by class; and the branch's protection."""
 
     tiers: Mapping[tuple[RiskTier, str, ChangeClass], PolicyRow]
@@ -162,8 +151,7 @@ class ApprovalPolicy:
     protection: Protection = Protection()
 
 
-@dataclass(frozen=True, slots=True)
-class LifecyclePolicy:
+class LifecyclePolicy(msgspec.Struct, frozen=True):
     """Lifetimes in days by purpose, and which step of life may follow which."""
 
     max_lifetime_days: Mapping[Purpose, int]
@@ -172,8 +160,7 @@ class LifecyclePolicy:
     transitions: Mapping[str, tuple[Lifecycle, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeWindow:
+class ChangeWindow(msgspec.Struct, frozen=True):
     """A weekly window in a time zone; ``days`` count from Monday = 0; ``end`` is exclusive."""
 
     name: str
@@ -183,8 +170,7 @@ class ChangeWindow:
     end: time
 
 
-@dataclass(frozen=True, slots=True)
-class Blackout:
+class Blackout(msgspec.Struct, frozen=True):
     """A stretch in which nothing of these tiers may take effect; instants in UTC, ``until`` exclusive."""
 
     name: str
@@ -193,16 +179,14 @@ class Blackout:
     tiers: tuple[RiskTier, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeCalendar:
+class ChangeCalendar(msgspec.Struct, frozen=True):
     """When changes may take effect."""
 
     windows: Mapping[str, ChangeWindow]
     blackouts: tuple[Blackout, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PolicySet:
+class PolicySet(msgspec.Struct, frozen=True):
     """All policies at one revision, checked against each other.
 
     Attributes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from flagseal.model.characters import shown
 from flagseal.model.finding import Finding
@@ -19,8 +20,7 @@ _MOST_COMPARED: Final = 500
 """A repository of ten thousand flags, and a file of a thousand misspelt ones, must not make anybody wait."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """Say what is wrong at a JSONPath, and what to do."""
 
     rule: str

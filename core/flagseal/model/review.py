@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
 
 if TYPE_CHECKING:
     from flagseal.model.document import Document
@@ -11,8 +12,7 @@ if TYPE_CHECKING:
 REVIEW = "IncidentReview"
 
 
-@dataclass(frozen=True, slots=True)
-class ReviewedEmergency:
+class ReviewedEmergency(msgspec.Struct, frozen=True):
     """One override or freeze as a review names it.
 
     Attributes:
@@ -32,8 +32,7 @@ class ReviewedEmergency:
     requested_by: str
 
 
-@dataclass(frozen=True, slots=True)
-class IncidentReview:
+class IncidentReview(msgspec.Struct, frozen=True):
     """What a review says, as far as others look at it.
 
     Attributes:

@@ -10,9 +10,10 @@ Sources: YAML 1.1 type repository (bool, int, float, null, merge, value, timesta
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from flagseal.model import rule_ids
 from flagseal.model.characters import shown
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from flagseal.model.canonical import Json
 
 
-@dataclass(frozen=True, slots=True)
-class Unclear:
+class Unclear(msgspec.Struct, frozen=True):
     """Say why a plain scalar is refused."""
 
     rule: str

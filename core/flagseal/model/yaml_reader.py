@@ -7,9 +7,10 @@ goes on behind one as far as it can, so that all are told at once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from flagseal.model import rule_ids
 from flagseal.model.characters import IN_TEXT, PLAIN_BYTES, name_of
@@ -30,8 +31,7 @@ _UTF_8_MARK: Final = b"\xef\xbb\xbf"
 _STAND_IN: Final = "\ufffd"
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """What one file says.
 
     Attributes:

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from flagseal.model.document import GOVERNED_KINDS, NAMESPACED_KINDS, REVIEW_KINDS
 from flagseal.model.finding import Finding
@@ -35,8 +36,7 @@ NOT_UNIQUE = "FS153"
 EntryKind = Literal["file", "symlink", "submodule", "other"]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One path below one of :data:`FOLDERS`.
 
     Attributes:

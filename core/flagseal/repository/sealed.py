@@ -10,9 +10,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import os
-import secrets
 import stat
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -60,7 +58,7 @@ class SealedFile:
         staged = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            handle, staged = tempfile.mkstemp(dir=self.path.parent, prefix=".new-")
+            handle, staged = new_file(self.path.parent, ".new-")
             with os.fdopen(handle, "wb") as file:
                 file.write(seal)
                 file.write(data)
@@ -79,6 +77,19 @@ class SealedFile:
         seal = hmac.new(key, place + b"\0", "sha256")
         seal.update(data)
         return seal.digest()
+
+
+def new_file(folder: Path, prefix: str) -> tuple[int, str]:
+    """Open a new file that nobody else may read; :mod:`tempfile` would do, and takes 5 ms to import.
+
+    Raises:
+        OSError: It cannot be.
+
+    Returns:
+        Its handle and its path.
+    """
+    path = f"{folder}/{prefix}{os.urandom(8).hex()}"
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), path
 
 
 def remove_others(path: Path, pattern: str) -> None:
@@ -102,9 +113,9 @@ def own_key() -> bytes | None:
         with contextlib.suppress(FileNotFoundError):
             return _private(path)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, staged = tempfile.mkstemp(dir=folder)  # readable by nobody else
+        handle, staged = new_file(folder, ".new-")
         with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(_KEY_BYTES))
+            file.write(os.urandom(_KEY_BYTES))
         with contextlib.suppress(FileExistsError):  # Another process was first: then theirs is everybody's.
             os.link(staged, path)
         Path(staged).unlink()

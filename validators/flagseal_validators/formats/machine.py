@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from flagseal.model.characters import visible
 
@@ -44,7 +45,7 @@ def as_json(report: Report) -> str:
 
 
 def _plain(finding: Finding) -> dict[str, str | int]:
-    values = asdict(finding)
+    values = msgspec.structs.asdict(finding)
     return {field: _sound(values[field]) for field in _FIELDS}
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
 
 from flagseal.evaluation.catalogue import Catalogue, flag_of
 from flagseal.evaluation.resolve import resolve_flag
@@ -24,8 +25,7 @@ MOST_CLAUSES = 200
 """Rules of an environment that are reasoned about; those behind are not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(msgspec.Struct, frozen=True):
     """Targets of a variant, or a rule.
 
     Attributes:
@@ -54,8 +54,7 @@ class Clause:
         return condition if self.window is None else AllOf((self.window, condition))  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(msgspec.Struct, frozen=True, dict=True):
     """What one environment tries, whether it is switched off or not.
 
     Attributes:
@@ -81,12 +80,12 @@ class Section:
     def resolved(self) -> ResolvedFlag | None:
         """The flag as it is evaluated here, schedules written out; None where it has no meaning."""
         rules = tuple(
-            replace(clause.rule, when=None if clause.part is None else clause.part.condition)
+            msgspec.structs.replace(clause.rule, when=None if clause.part is None else clause.part.condition)
             for clause in self.clauses
             if clause.rule is not None
         )
-        section = replace(self.flag.environments[self.environment], off=False, requires=(), rules=rules)
-        flag = replace(self.flag, environments={self.environment: section})
+        section = msgspec.structs.replace(self.flag.environments[self.environment], off=False, requires=(), rules=rules)
+        flag = msgspec.structs.replace(self.flag, environments={self.environment: section})
         try:
             return resolve_flag(flag, self.environment, Catalogue.of(()))
         except CompileError:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
+
+import msgspec
 
 from flagseal.evaluation.catalogue import segment_of
 from flagseal.model.condition import AllOf, AnyOf, Entitled, Negation, SegmentRef, Test
@@ -29,8 +30,7 @@ _OPEN: Final = "\0open"
 """First step of attributes that no context has: they stand for what is left open."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """One condition within another, or the whole.
 
     Attributes:
@@ -52,8 +52,7 @@ class Part:
             yield from part.everything()
 
 
-@dataclass(frozen=True, slots=True)
-class Segments:
+class Segments(msgspec.Struct, frozen=True):
     """The segments of one namespace, by name; one that does not exist is left open.
 
     Attributes:

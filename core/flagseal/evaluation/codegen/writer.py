@@ -11,8 +11,9 @@ Values are what JSONLogic says (:mod:`~flagseal.evaluation.jsonlogic`); what is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+import msgspec
 
 from flagseal.evaluation.javascript import truthy
 from flagseal.evaluation.jsonlogic import OPERATORS
@@ -32,8 +33,7 @@ DEEPEST_EXPRESSION: Final = 24
 """Levels of logic in one expression; what lies deeper becomes a function of its own, within Python's own limits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(msgspec.Struct, frozen=True):
     """What is known where an expression stands.
 
     Attributes:
@@ -42,7 +42,7 @@ class Site:
     """
 
     assigned: frozenset[str] = frozenset()
-    facts: Mapping[str, Fact] = field(default_factory=dict)
+    facts: Mapping[str, Fact] = msgspec.field(default_factory=dict)
 
     def with_assigned(self, name: str) -> Site:
         """Know one more variable."""
@@ -53,8 +53,7 @@ class Site:
         return self if name is None else Site(self.assigned, {**self.facts, name: fact})
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(msgspec.Struct, frozen=True):
     """An expression.
 
     Attributes:
@@ -73,8 +72,7 @@ class Code:
         return self.name if self.name is not None else self.text
 
 
-@dataclass(frozen=True, slots=True)
-class Test:
+class Test(msgspec.Struct, frozen=True):
     """An expression whose Python truth is the JSONLogic truth of a node.
 
     Attributes:
