@@ -110,6 +110,7 @@ def _parting(repository: FlagRepository, base: str) -> str:
     """Find where to compare with: what the base's branch did since is none of this change's doing."""
     commit = repository.resolve(base)
     try:
-        return repository.merge_base(commit, "HEAD") or commit
+        head = repository.resolve("HEAD")
+        return commit if head == commit else repository.merge_base(commit, head) or commit
     except RepositoryError:
         return commit

@@ -5,13 +5,13 @@ Parsing and the integrity of the set live in :mod:`flagseal.model.policy_set`.
 
 from __future__ import annotations
 
+from datetime import date, datetime, time  # noqa: TC003 (whoever asks for the signature of a struct needs them)
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date, datetime, time
 
     from flagseal.model.canonical import Json
     from flagseal.model.document import Document

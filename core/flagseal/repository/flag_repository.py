@@ -44,7 +44,7 @@ class FlagRepository:
         read: How files are read; a quick reader only where nothing is decided by it.
 
     Raises:
-        RepositoryError: ``NotARepository``, ``GitMissing``.
+        RepositoryError: ``NotARepository``; every method ``GitMissing`` without a git command.
     """
 
     def __init__(self, path: Path, *, read: ReadFiles = read_afresh) -> None:

@@ -13,16 +13,16 @@ Porcelain commands, filters, textconv, pagers and mailmaps are never used. Revis
 from __future__ import annotations
 
 import hashlib
-import subprocess
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING
 
 from flagseal.model.errors import RepositoryError
+from flagseal.repository.locating import locate
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterable, Iterator, Mapping
-
-    import git
+    from pathlib import Path
 
 _SETTINGS = (
     ("core.fsmonitor", "false"),
@@ -40,10 +40,15 @@ _ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_LITERAL_PATHSPECS": "1",
+    # What git says is read by programs.
+    "LANGUAGE": "C",
+    "LC_ALL": "C",
 }
 
 LARGEST_LISTING = 64 * 1024 * 1024
 """Bytes of paths that are listed of one tree; about half a million files."""
+
+_COMMITS_KEPT = 64
 
 _HASHES = {40: "sha1", 64: "sha256"}
 """Length of an object id to the hash of the repository's object format."""
@@ -66,28 +71,16 @@ class Plumbing:
         path: The working tree's root, or a bare repository.
 
     Raises:
-        RepositoryError: ``NotARepository`` if there is none, ``GitMissing`` without a git command.
+        RepositoryError: ``NotARepository`` if there is none; every method ``GitMissing`` without a git command.
     """
 
     def __init__(self, path: Path) -> None:
-        # Here and not above: it takes as long to import as all else, and whoever reads files only needs none of it.
-        import git  # noqa: PLC0415
-
-        try:
-            self._handle = git.Repo(path, expand_vars=False)
-            self._handle.git.version_info  # noqa: B018 (asks git for its version: is there one?)
-        except (git.InvalidGitRepositoryError, git.NoSuchPathError) as error:
-            raise RepositoryError(
-                f"{path}: no git repository.",
-                code="NotARepository",
-                remedy="Name the root of a flag repository, or write one with `flagseal init`.",
-            ) from error
-        except git.GitCommandNotFound as error:
-            raise RepositoryError("git is not on the PATH.", code="GitMissing", remedy="Install git.") from error
-        self.git_dir = Path(self._handle.git_dir).absolute()
-        root = self._handle.working_tree_dir
-        self.root = Path(root).absolute() if root is not None else None
-        self._environment = _ENVIRONMENT | {"GIT_DIR": str(self.git_dir)}
+        found = locate(path)
+        self.git_dir = found.git_dir
+        self.root = found.root
+        self._folder = found.folder
+        self._environment = {**found.environment, **_ENVIRONMENT, "GIT_DIR": str(self.git_dir)}
+        self._commits: set[str] = set()
 
     def run(
         self,
@@ -128,21 +121,31 @@ class Plumbing:
         Returns:
             Exit status, standard output, and what git said of a failure.
         """
-        process = self._started(arguments, stdin=subprocess.PIPE, environment=environment)
-        out, err = process.communicate(stdin)
-        status = int(process.returncode)
-        return status, out, err.decode("utf-8", "replace").strip() or f"exit status {status}"
+        with self._started(arguments, environment=environment) as process:
+            try:
+                out, err = process.communicate(stdin)
+            except BaseException:
+                process.kill()
+                raise
+        return process.returncode, out, err.decode("utf-8", "replace").strip() or f"exit status {process.returncode}"
 
     def _started(
-        self, arguments: tuple[str, ...], *, stdin: int, environment: Mapping[str, str] | None = None
-    ) -> git.Git.AutoInterrupt:
-        return self._handle.git.execute(
-            ["git", *_OPTIONS, *arguments],
-            istream=stdin,
-            as_process=True,
-            env=self._environment | dict(environment or {}),
-            shell=False,
-        )
+        self, arguments: tuple[str, ...], *, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        # Here and not above: whoever only names blobs starts nothing.
+        import subprocess  # noqa: PLC0415
+
+        try:
+            return subprocess.Popen(
+                ["git", *_OPTIONS, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=self._folder if os.access(self._folder, os.X_OK) else None,
+                env={**os.environ, **self._environment, **(environment or {})},
+            )
+        except FileNotFoundError as error:
+            raise RepositoryError("git is not on the PATH.", code="GitMissing", remedy="Install git.") from error
 
     def listing(self, *arguments: str) -> list[bytes]:
         """Run one command that lists the paths of a tree with ``-z``, and give its rows.
@@ -153,18 +156,18 @@ class Plumbing:
         Raises:
             RepositoryError: ``TreeTooLarge``; ``GitFailed``, with what git said.
         """
-        process = self._started(arguments, stdin=subprocess.DEVNULL)
-        out = process.stdout.read(LARGEST_LISTING + 1)
-        if len(out) > LARGEST_LISTING:
-            process.kill()
-            process.communicate()
-            raise RepositoryError(
-                f"{self.git_dir}: git {_command(arguments)}: the tree has too many paths to be read.",
-                code="TreeTooLarge",
-                remedy="Somebody put far too many files into it: remove them there.",
-            )
-        err = process.communicate()[1]
-        status = int(process.returncode)
+        with self._started(arguments) as process:
+            assert process.stdout is not None  # noqa: S101 (a pipe, by our own words)
+            out = process.stdout.read(LARGEST_LISTING + 1)
+            if len(out) > LARGEST_LISTING:
+                process.kill()
+                raise RepositoryError(
+                    f"{self.git_dir}: git {_command(arguments)}: the tree has too many paths to be read.",
+                    code="TreeTooLarge",
+                    remedy="Somebody put far too many files into it: remove them there.",
+                )
+            err = process.communicate()[1]
+        status = process.returncode
         if status != 0:
             said = err.decode("utf-8", "replace").strip() or f"exit status {status}"
             raise RepositoryError(f"{self.git_dir}: git {_command(arguments)}: {said}", code="GitFailed")
@@ -200,6 +203,8 @@ class Plumbing:
         Raises:
             RepositoryError: ``UnknownRevision``; a revision is never taken as an option.
         """
+        if revision in self._commits:
+            return revision  # What an object id names never changes.
         status, out = 1, b""
         if revision and "\0" not in revision:
             question = f"{revision}^{{commit}}"
@@ -211,6 +216,9 @@ class Plumbing:
                 code="UnknownRevision",
                 remedy="Name a commit, branch or tag of this repository; fetch it first if it is elsewhere.",
             )
+        if len(self._commits) >= _COMMITS_KEPT:
+            self._commits.clear()
+        self._commits.add(found)
         return found
 
     def objects(self, ids: Iterable[str], *, largest: int) -> Iterator[tuple[str, str, bytes | None]]:
