@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
+from flagseal.evaluation import FlagSet
 from flagseal.evaluation.compile import compile_flag
 from flagseal.evaluation.resolve import resolve_flag
 from flagseal_validators.plan.sentences import changes, on_or_off, summary
-from tests.evaluation.world import ENVIRONMENT, catalogue, worlds
+from tests.evaluation.world import ENVIRONMENT, catalogue, contexts, moments, worlds
 from tests.plan.making import effect, planned, turned
 from tests.policy.company import CHECKOUT, Company, flag, orgs, production
 
@@ -78,6 +81,56 @@ def test_a_ramp_is_one_sentence() -> None:
     )
 
 
+RAMP = {
+    "variant": "enabled",
+    "from": 10,
+    "to": 50,
+    "start": "2026-11-30T09:00:00Z",
+    "end": "2026-12-14T09:00:00Z",
+    "steps": 4,
+}
+
+
+def test_a_ramp_of_other_steps_says_how_many() -> None:
+    """Its beginning and its end are the same, and what is between them is not."""
+    before, after = ([{"name": "ramp", "ramp": {**RAMP, "steps": steps}}] for steps in (4, 1))
+    (told,) = turned(production(before), production(after)).changes
+    assert told.endswith("from 2026-11-30 09:00 UTC to 2026-12-14 09:00 UTC, in 1 step instead of 4 (the rule 'ramp')")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([orgs("acme")], [{**orgs("acme"), "name": "called otherwise"}]),
+        ([orgs("acme")], [orgs("acme", "acme")]),
+        ([orgs("acme")], [{**orgs("acme"), "when": {"org": "acme"}}]),
+        ([TENTH], [{**TENTH, "split": {"enabled": 1, "disabled": 9}}]),
+        ([orgs("acme"), TENTH], [orgs("acme"), {"name": "again", "when": {"org": "acme"}, "serve": "disabled"}, TENTH]),
+    ],
+    ids=["name", "twice", "predicate", "weights", "unreachable"],
+)
+def test_what_is_only_written_otherwise_is_no_change_of_what_is_served(
+    before: list[dict[str, object]], after: list[dict[str, object]]
+) -> None:
+    """Nobody reads that somebody gains and loses the same, or that a quarter becomes a quarter."""
+    assert turned(production(before), production(after)).changes == ()
+
+
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [
+        ((1001, 8999), "10.01 % instead of 10 %"),
+        ((1_000_001, 8_999_999), "10.00001 % instead of 10 %"),
+        ((99_999, 1), "99.999 % instead of 10 %"),
+        ((1, 9_999_999), "0.00001 % instead of 10 %"),
+    ],
+)
+def test_shares_are_told_with_the_digits_that_tell_them_apart(weights: tuple[int, int], told: str) -> None:
+    """A share that grows is never said to stay, nor one that leaves somebody out to be everybody's."""
+    after = {**TENTH, "split": dict(zip(("enabled", "disabled"), weights, strict=True))}
+    assert turned(production([TENTH]), production([after])).changes == (f"on for {told} of everyone (by org)",)
+
+
 def test_a_value_a_default_and_raw_targeting_are_told() -> None:
     """Whatever else decides an answer has its sentence."""
     spec = flag(variants={"high": 9, "low": 1}, safeVariant="low", environments={"production": {"default": "low"}})
@@ -121,6 +174,16 @@ def binding(*grants: dict[str, str]) -> dict[str, object]:
     return {"org": "acme", "owner": "team-accounts", "agreement": agreement, "grants": granted}
 
 
+def test_a_grant_that_names_a_variant_says_who_gets_it() -> None:
+    """It comes before the rule that asks for grants, and that rule stays what it was."""
+    uses = flag(environments=production([{"name": "entitled", "when": {"entitled": True}, "serve": "enabled"}]))
+    company = Company.of({CHECKOUT: uses, BINDING: binding({})})
+    (told,) = effect(planned(company, {BINDING: binding({"variant": "disabled"})})).changes
+    assert told.startswith("off for ")
+    assert "(acme)" in told
+    assert told.endswith(", before the rule 'entitled' is looked at")
+
+
 def test_a_grant_that_lasts_longer_says_until_when() -> None:
     """The flag is not in the diff, and the sentence names the organisation and both ends."""
     when = {"all": [{"entitled": True}, {"plan": "beta"}]}
@@ -161,16 +224,22 @@ def resolved(documents: tuple[Document, ...]) -> ResolvedFlag:
     return resolve_flag(index.flags["payments/main"], ENVIRONMENT, index)
 
 
-@given(worlds(), worlds())
+@given(worlds(), worlds(), st.lists(st.tuples(contexts(), moments), min_size=4, max_size=8))
 def test_nothing_that_is_served_changes_without_a_sentence(
-    one: tuple[Document, ...], other: tuple[Document, ...]
+    one: tuple[Document, ...], other: tuple[Document, ...], asked: list[tuple[dict[str, object], int]]
 ) -> None:
-    """A plan that is silent about a flag has compared equal content; and equal content makes it silent."""
+    """Where a plan is silent about a flag, nobody is served anything else; and equal content makes it silent."""
     before, after = resolved(one), resolved(other)
-    label = on_or_off(before, after)
     definitions = [catalogue(documents).flags["payments/main"] for documents in (one, other)]
-    same = compile_flag(before, definitions[0], None) == compile_flag(after, definitions[1], None)
-    if not same:
-        assert changes(before, after, label)
+    contents = compile_flag(before, definitions[0], None), compile_flag(after, definitions[1], None)
+    label = on_or_off(before, after)
+    told = changes(before, after, label)
     assert changes(before, before, label) == ()
     assert summary(before, label)
+    if contents[0] == contents[1]:
+        assert not told
+    if not told:
+        now = 0
+        old, new = (FlagSet.load({"flags": {"main": content}}, clock=lambda: now) for content in contents)
+        for context, now in asked:  # noqa: B007
+            assert new.evaluate("main", context).variant == old.evaluate("main", context).variant

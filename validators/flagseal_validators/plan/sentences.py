@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final, cast
 
+from flagseal.evaluation.analysis import equivalent
 from flagseal.evaluation.describe import describe_condition
 from flagseal.evaluation.resolved import Granted, ResolvedSplit, Served, Window
 from flagseal.model.canonical import canonical_json
@@ -29,6 +30,9 @@ _NOUNS: Final[dict[tuple[str, ...], tuple[str, str]]] = {
 """What the members of a list are called, by attribute, where there is a word."""
 
 _SHOWN: Final = 5
+_WHOLE: Final = 100
+_DIGITS: Final = 3
+_MOST_DIGITS: Final = 12
 _LONGEST_VALUE: Final = 60
 
 
@@ -66,7 +70,9 @@ def summary(flag: ResolvedFlag, label: Label) -> str:
 
 
 def changes(before: ResolvedFlag, after: ResolvedFlag, label: Label) -> tuple[str, ...]:
-    """Say what differs between two states of a flag, each to be read after "now"."""
+    """Say what differs between two states of a flag, each to be read after "now"; nothing if only the writing does."""
+    if _serve_the_same(before, after):
+        return ()
     found = [*_identity(before, after), *_values(before, after)]
     if canonical_json(before.raw) != canonical_json(after.raw):
         found.append("other raw targeting (nobody can say whom it moves)" if after.raw is not None else "rules alone")
@@ -106,9 +112,14 @@ def on_or_off(*flags: ResolvedFlag | None) -> Label:
 
 def clauses(flag: ResolvedFlag) -> tuple[Clause, ...]:
     """Take the rules of a flag, those of one schedule together."""
+    groups: list[list[ResolvedRule]] = []
+    for rule in flag.rules:
+        if groups and _goes_on(groups[-1][-1], rule):
+            groups[-1].append(rule)
+        else:
+            groups.append([rule])
     found: list[Clause] = []
-    for _, group in groupby(flag.rules, key=lambda rule: (rule.name, isinstance(rule.outcome, ResolvedSplit))):
-        rules = list(group)
+    for number, rules in enumerate(groups):
         last = rules[-1]
         when, window = _apart(last.when)
         times, start = _times(window), None
@@ -116,10 +127,17 @@ def clauses(flag: ResolvedFlag) -> tuple[Clause, ...]:
             begun, ended = _apart(rules[0].when)[1].since, window.since
             times, start = f"from {_instant(begun)} to {_instant(ended)}", rules[0].outcome
         name = last.name
-        if any(name == clause.name for clause in found):
-            name = f"{name} ({len(found)})"  # grants that name a variant come as a rule before their rule
+        if any(name == group[-1].name for group in groups[number + 1 :]):
+            # Grants that name a variant come as a rule before their rule.
+            name = f"{name} ({last.outcome.variant if isinstance(last.outcome, Serve) else number})"
         found.append(Clause(name, when, times, last.outcome, start, not found, tuple(rules)))
     return tuple(found)
+
+
+def _goes_on(before: ResolvedRule, after: ResolvedRule) -> bool:
+    """Tell whether a rule is the next step of a schedule."""
+    until, since = _apart(before.when)[1].until, _apart(after.when)[1].since
+    return before.name == after.name and until is not None and since is not None and since >= until
 
 
 def clause_text(clause: Clause, flag: ResolvedFlag, label: Label) -> str:
@@ -135,26 +153,31 @@ def clause_text(clause: Clause, flag: ResolvedFlag, label: Label) -> str:
     return f"{_shares(clause, flag, label)} of {whom}{_by(clause.outcome)}{times}"
 
 
-def _shares(clause: Clause, flag: ResolvedFlag, label: Label) -> str:
+def _shares(clause: Clause, flag: ResolvedFlag, label: Label, digits: int = _DIGITS) -> str:
     outcome = clause.outcome
     if isinstance(outcome, Serve):
         return label(outcome.variant)
     rest = flag.default
     growing = [variant for variant, _ in outcome.arms if variant != rest]
     if len(growing) == 1:
-        end = _percent(outcome, growing[0])
+        end = _percent(outcome, growing[0], digits)
         if clause.start is not None:
-            return f"{label(growing[0])} for {_percent(clause.start, growing[0])} growing to {end}"
+            return f"{label(growing[0])} for {_percent(clause.start, growing[0], digits)} growing to {end}"
         return f"{label(growing[0])} for {end}"
-    return ", ".join(f"{label(variant)} for {_percent(outcome, variant)}" for variant, _ in outcome.arms)
+    return ", ".join(f"{label(variant)} for {_percent(outcome, variant, digits)}" for variant, _ in outcome.arms)
 
 
-def _percent(outcome: Serve | ResolvedSplit, variant: str) -> str:
+def _percent(outcome: Serve | ResolvedSplit, variant: str, digits: int) -> str:
     if isinstance(outcome, Serve):
         return "100 %" if outcome.variant == variant else "0 %"
     total = sum(weight for _, weight in outcome.arms)
     share = sum(weight for name, weight in outcome.arms if name == variant)
-    return f"{100 * share / total:.3g} %"
+    text = f"{100 * share / total:.{digits}g}"
+    # What is left to somebody is not everybody's.
+    while share < total and float(text) >= _WHOLE and digits < _MOST_DIGITS:
+        digits += 1
+        text = f"{100 * share / total:.{digits}g}"
+    return f"{Decimal(text):f} %"
 
 
 def _by(outcome: Serve | ResolvedSplit) -> str:
@@ -227,6 +250,14 @@ def _instant(seconds: int | None) -> str:
 # What differs
 
 
+def _serve_the_same(before: ResolvedFlag, after: ResolvedFlag) -> bool:
+    """Prove that everybody is served the same variant, whatever is written; False where it cannot be decided."""
+    one, other = canonical_json(before.variants), canonical_json(after.variants)
+    values = {canonical_json(value) for value in after.variants.values()}
+    named = before.safe_variant == after.safe_variant and one == other and len(values) == len(after.variants)
+    return named and equivalent(after, before)
+
+
 def _identity(before: ResolvedFlag, after: ResolvedFlag) -> Iterator[str]:
     if before.key != after.key:
         yield f"asked for as {after.key} instead of {before.key}"
@@ -272,7 +303,7 @@ def _changed(before: Clause, after: Clause, flag: ResolvedFlag, label: Label) ->
         return
     drawn = _drawn(before, after)
     if same_when and before.times == after.times and before.start is None and after.start is None:
-        shares = _shares(before, flag, label), _shares(after, flag, label)
+        shares = _told_apart(before, after, flag, label)
         if isinstance(before.outcome, ResolvedSplit) and isinstance(after.outcome, ResolvedSplit):
             served, _, share = shares[0].rpartition(" for ")
             old = share if served and shares[1].startswith(f"{served} for ") else shares[0]
@@ -281,9 +312,21 @@ def _changed(before: Clause, after: Clause, flag: ResolvedFlag, label: Label) ->
             return
     texts = clause_text(before, flag, label), clause_text(after, flag, label)
     if texts[0] == texts[1] and not drawn:
-        yield f"{texts[1]}, in another way (the rule {after.name!r})"
+        steps = len(before.rules) - 1, len(after.rules) - 1
+        differ = steps[0] != steps[1]
+        how = f"{steps[1]} {'step' if steps[1] == 1 else 'steps'} instead of {steps[0]}" if differ else "another way"
+        yield f"{texts[1]}, in {how} (the rule {after.name!r})"
     else:
         yield f"{texts[1]} instead of {texts[0]}{drawn}"
+
+
+def _told_apart(before: Clause, after: Clause, flag: ResolvedFlag, label: Label) -> tuple[str, str]:
+    """Say two shares with as many digits as tell them apart."""
+    for digits in range(_DIGITS, _MOST_DIGITS + 1):
+        shares = _shares(before, flag, label, digits), _shares(after, flag, label, digits)
+        if shares[0] != shares[1]:
+            return shares
+    return _shares(before, flag, label), _shares(after, flag, label)
 
 
 def _drawn(before: Clause, after: Clause) -> str:
