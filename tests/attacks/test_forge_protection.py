@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from flagseal.model.errors import ApprovalError, FlagsealError
-from tests.forge.github import ACTIONS_APP
+from tests.forge.github import ACTIONS_APP, User
 from tests.forge.world import company
 from tests.history.company import approval_policy, document, edited, flag
 
@@ -139,4 +139,18 @@ def test_by_merging_ahead_of_a_required_check(declaring: World) -> None:
     declaring.repo.check("ci", pull.merged_head, "failure")
     assert "ci (app 15368): failure" in refused(declaring)
     declaring.repo.check("ci", pull.merged_head)
+    assert declaring.accept().sequence == 1
+
+
+def test_by_a_commit_status_of_ones_own(declaring: World) -> None:
+    """Whoever may push can set a status of any name; only one that the ruleset's app set is that check."""
+    declaring.repo.rulesets.clear()
+    declaring.repo.protect(checks=(("ci", ACTIONS_APP),))
+    let_pass(declaring, PASS)
+    pull = declaring.landed(WIDER)
+    declaring.github.apps |= {"mine": 666, "github-actions": ACTIONS_APP}
+    for creator in (declaring.user("carol"), User(700, "mine[bot]", "Bot"), User(701, "github-actions", "User")):
+        declaring.repo.status("ci", pull.merged_head, creator)
+    assert "set by carol-gh, github-actions, mine[bot], of whom GitHub does not say" in refused(declaring)
+    declaring.repo.status("ci", pull.merged_head, User(702, "github-actions[bot]", "Bot"))
     assert declaring.accept().sequence == 1

@@ -14,7 +14,7 @@ import pytest
 from securesystemslib.signer import CryptoSigner
 
 from flagseal.approval.envelope import Signature
-from flagseal.emergency import EMPTY, Offer, Receipt, payload_of, take
+from flagseal.emergency import EMPTY, Emergencies, Offer, Receipt, payload_of, take
 from flagseal.history import accept, reviewed
 from tests.approval.keyring import SshKey
 from tests.emergency.scene import override as claimed
@@ -54,6 +54,22 @@ def stopped(history: Chronicle) -> Standing:
 def test_by_approving_it_oneself(history: Chronicle, stopped: Standing) -> None:
     """Somebody else wrote the review; who asked for what it reviews approves it."""
     assert history.refused(review(stopped), by=["bob"], approved=["alice"], now=LATER) == "SelfApproval"
+
+
+def test_by_waiting_until_it_is_forgotten(history: Chronicle, stopped: Standing) -> None:
+    """A year on it is still listed, and as not reviewed; once it is reviewed, it goes."""
+    organisation, later = history.head.policies.organisation, BEGAN + timedelta(days=365)
+
+    def kept(known: Emergencies) -> Emergencies:
+        seen = history.head
+        return take(
+            known, (), organisation, history.trust, now=later, reviewed=lambda it: reviewed(seen, it) is not None
+        )[0]
+
+    known = kept(Emergencies((stopped,)))
+    assert [it.identity for it in known.standings] == [stopped.identity]
+    history.change(review(stopped), by=["alice"], approved=["bob"], now=LATER)
+    assert kept(known) == EMPTY
 
 
 def test_by_standing_for_the_second_place(history: Chronicle, stopped: Standing) -> None:

@@ -90,6 +90,14 @@ def test_a_step_says_what_became_of_each_claim(company: World) -> None:
     assert served(company) is False
 
 
+def test_what_nobody_reviewed_is_published_until_somebody_does(company: World) -> None:
+    """Two months on, by another process, from what was published alone."""
+    engine(company, Claims(signed(override()))).step()
+    company.clock.advance(days=60)
+    assert [it.claim.name for it in engine(company, None).step().emergencies.standings] == ["stop-it"]
+    assert served(company) is True
+
+
 def test_it_goes_on_without_its_resource_in_another_process_and_then_ends(company: World) -> None:
     """Deleting and restarting end nothing; time does."""
     engine(company, Claims(signed(override()))).step()
