@@ -73,6 +73,14 @@ def test_openssh_verifies_what_the_tests_sign(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("body", [b"A*AA", b"AAA", b"AA==AA==", "Ä".encode()])
+def test_what_is_not_base64_is_no_signature(body: bytes) -> None:
+    """Nothing in it is passed over: one signature is written in one way."""
+    with pytest.raises(ApprovalError) as refused:
+        unarmour(b"-----BEGIN SSH SIGNATURE-----\n" + body + b"\n-----END SSH SIGNATURE-----\n")
+    assert refused.value.code == "SignatureMalformed"
+
+
 def test_a_signature_made_for_a_commit_approves_nothing() -> None:
     """The namespace inside keeps one purpose from passing for another."""
     signature = parse_sshsig(SshKey.of("alice").sshsig(MESSAGE, "git"))

@@ -36,6 +36,8 @@ def test_trust_reads_back_as_it_was_written() -> None:
         ("environment", "../x"),
         ("genesis", {"commit": "a" * 40, "manifest": "sha256:x", "sequence": 0}),
         ("genesis", {"commit": "a" * 40, "manifest": "sha256:" + "b" * 64, "sequence": -1}),
+        ("genesis", {"commit": "a" * 40, "manifest": "sha256:" + "b" * 64, "sequence": True}),
+        ("genesis", {"commit": "a" * 40, "manifest": "sha256:" + "b" * 64, "sequence": 2**53}),
         ("attestors", {}),
         ("attestors", [{"key": {"keyid": "x"}, "until": None}]),
         ("admission", {"keytype": "ed25519"}),

@@ -32,7 +32,9 @@ def test_a_page_that_points_its_name_at_this_machine_reads_nothing(asked: Asked,
     assert list(answer.json()) == ["errorDetails"]
 
 
-@pytest.mark.parametrize("origin", ["https://attacker.example", "null", "http://localhost.attacker.example"])
+@pytest.mark.parametrize(
+    "origin", ["https://attacker.example", "null", "http://localhost.attacker.example", "http://127-0-0-1"]
+)
 @pytest.mark.parametrize(("method", "path"), PATHS[:4])
 def test_a_page_of_another_origin_is_refused(asked: Asked, method: str, path: str, origin: str) -> None:
     """It could not read the answer, but it could hold event streams open."""
@@ -65,6 +67,7 @@ def test_the_names_of_the_loopback_interface_are_answered(host: str) -> None:
         "localhost:8016.attacker.example",
         "0.0.0.0:8016",
         "127.0.0.2",
+        "127-0-0-1",
         "[::2]",
         "localhost:",
         "localhost:8016\n",
@@ -75,6 +78,13 @@ def test_the_names_of_the_loopback_interface_are_answered(host: str) -> None:
 def test_every_other_name_is_refused(host: str) -> None:
     """However much of a right one it contains."""
     assert LoopbackGuard().refusal([(b"host", host.encode())]) is not None
+
+
+def test_what_is_remembered_of_right_names_is_bounded() -> None:
+    """Every port, and every spelling in large and small letters, is a name of its own; all are answered."""
+    guard = LoopbackGuard()
+    assert {guard.refusal([(b"host", f"localhost:{port}".encode())]) for port in range(1000)} == {None}
+    assert len(guard._known) == 64
 
 
 def test_a_request_that_names_no_host_or_two_is_refused() -> None:
