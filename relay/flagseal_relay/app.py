@@ -79,6 +79,8 @@ class _Door:
             (self._all_took if path == ALL_FLAGS else self._one_took).observe(perf_counter() - began)
         elif path == EVENTS and scope["method"] == "GET":
             await self._listen(scope, receive, send)
+        elif path == EVENTS:
+            await error_reply(405, "The event stream is asked for with GET.", [(b"allow", b"GET")]).send(send)
         else:
             await self._ordinary(scope, receive, send)
             self._other_took.observe(perf_counter() - began)

@@ -77,6 +77,13 @@ def test_a_listener_that_comes_back_is_not_told_what_it_knows(own: Asked) -> Non
         assert listener.data()["version"] == 2
 
 
+@pytest.mark.parametrize("method", ["POST", "HEAD", "DELETE"])
+def test_the_stream_is_asked_for_with_get(own: Asked, method: str) -> None:
+    """Any other way is told which one is meant, and not that there is no stream."""
+    answer = own.client.request(method, "/events")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+
+
 def test_silence_is_broken_by_heartbeats() -> None:
     """So that proxies and readers see life."""
     relay = Relay(MemorySource(), hub=lambda metrics: Hub(metrics, heartbeat=0.05))
