@@ -292,3 +292,20 @@ def test_lost_doubled_and_reordered_events_change_nothing(
     assert fresh.server.statuses() == server.statuses()
     wanted = build(world.head, "production", world.clock()).files
     assert served(world) == {path: data for path, data in wanted.items() if not path.endswith("head.json")}
+
+
+def test_a_flag_that_is_rolled_back_is_not_said_to_be_in_force(tmp_path: Path) -> None:
+    """`kubectl get flags -o wide` and `flagseal cluster status` show the reason of Ready, and little else."""
+    world, server, site = founded(tmp_path)
+    head = world.head
+    why = "alice rolled it back for INC-7; everyone is served the safe variant."
+    picture = site.reporter.picture(
+        head, site.source.offered(), version=1, now=world.clock(), overridden={"payments/new-checkout": why}
+    )
+    for update in site.reporter.updates(picture, site.source.offered()):
+        server.write_status(update.ref, update.status)
+    conditions = server.bodies[Ref("FlagDefinition", "payments", "new-checkout")]["status"]["conditions"]
+    said = {it["type"]: (it["status"], it["reason"], it["message"]) for it in conditions}
+    assert said["Ready"] == ("True", "RolledBack", f"It is approved, and not what is served: {why}")
+    assert said["Published"][1] == "RolledBack"
+    assert site.reason("FlagDefinition", "pay-later", "payments") == ("True", "InForce")

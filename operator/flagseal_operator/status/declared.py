@@ -114,17 +114,21 @@ class _Verdict:
                 compliant,
                 lacks(PUBLISHED, picture.failure.code, message),
             ]
+        if (why := self._rolled_back()) is not None:
+            message = f"It is approved, and not what is served: {why}"
+            said = holds(PUBLISHED, "RolledBack", message)
+            return [*kstatus(ready=holds(READY, "RolledBack", message)), approved, compliant, said]
         where = self._published()
         return [*kstatus(ready=holds(READY, "InForce", where)), approved, compliant, self._is_published(where)]
 
     def only_when_true(self) -> Iterator[Condition]:
         """Give the conditions that are there only while they hold."""
-        picture, ref = self.picture, self.ref
+        picture = self.picture
         if (expires := self._expired()) is not None:
             yield holds(EXPIRED, "PastExpiry", f"It was to be gone after {expires}; retire it, or prolong its life.")
         if (why := picture.frozen(self.subject)) is not None:
             yield holds(FROZEN, "ChangeFreeze", why)
-        if ref.kind == "FlagDefinition" and (why := picture.overridden.get(f"{ref.namespace}/{ref.name}")) is not None:
+        if (why := self._rolled_back()) is not None:
             yield holds(BREAK_GLASS, "EmergencyOverride", why)
         if self.accepted is not None and not self.accepted.is_tombstone and self.accepted.digest != self.seen.digest:
             message = f"The resource is not what is approved ({_cut(self.accepted.digest)}), which {self._stands()}."
@@ -228,6 +232,11 @@ class _Verdict:
         statement = self.picture.head.approvals.get(self.subject)
         approval = self.picture.approvals.get(statement or "")
         return "" if approval is None else f" by {approval.by}"
+
+    def _rolled_back(self) -> str | None:
+        """Say by whom, why and until when everybody is served the safe variant; None where nobody did that."""
+        ref = self.ref
+        return self.picture.overridden.get(f"{ref.namespace}/{ref.name}") if ref.kind == "FlagDefinition" else None
 
     def _expired(self) -> str | None:
         document = self.effective
