@@ -8,7 +8,12 @@ Three budgets of performance.md:
 
 Each engine gets the same flag in its own form, and contexts made beforehand in its own form: what is measured is the
 evaluation. For what the first four rules decide the engines must agree; splits hash differently. The time is of 1,000
-contexts, the best of 7 rounds, in which the engines take turns: other programs only ever slow a round down.
+contexts, in processor time, the best of many rounds, in which the engines take turns: other programs only ever slow a
+round down.
+
+In its turn an engine goes over the contexts five times. The first time they come from memory, where the others' turns
+have left them: that costs 0.1 µs a context however little is done with it, as the floor shows, a call that does
+nothing. An application has just made its context. So the budget is of the best time, and the first one stands beside.
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ import random
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from flagseal.evaluation import FlagSet
 
@@ -26,7 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 CONTEXTS = 1000
-ROUNDS = 7
+ROUNDS = 10
+PASSES = 5
+ENTITLED_ROUNDS = 40  # for each of the others': a turn is short
 FIVE_RULES_BUDGET = 1 / 10
 STATIC_BUDGET = 1 / 8
 ENTITLED_BUDGET = 1.2
@@ -35,6 +42,7 @@ KEYS = ["user-3", "user-14", "user-159"]
 ORGS = ["acme", "globex"]
 
 Context = dict[str, Any]
+Measured: TypeAlias = "tuple[str, Callable[[Any], bool], Sequence[Any]]"
 
 
 def made_contexts() -> list[Context]:
@@ -322,29 +330,55 @@ def installed(contexts: list[Context]) -> list[Engine]:
     return engines
 
 
-def best(calls: Sequence[tuple[Callable[[Any], object], Sequence[Any]]], rounds: int) -> list[float]:
-    """Give the best time of each call in microseconds; in each round all take their turn."""
-    times = [float("inf")] * len(calls)
+class Timed(NamedTuple):
+    """What one call takes, in microseconds.
+
+    Attributes:
+        best: In the best pass.
+        first: In the best of the first passes, before which others have had their turns.
+    """
+
+    best: float
+    first: float
+
+
+def timed(calls: Sequence[tuple[Callable[[Any], object], Sequence[Any]]], rounds: int) -> list[Timed]:
+    """Time calls; in each round all take their turn."""
+    times = [Timed(float("inf"), float("inf"))] * len(calls)
     for _ in range(rounds):
         for number, (call, contexts) in enumerate(calls):
-            start = time.perf_counter()
-            for context in contexts:
-                call(context)
-            times[number] = min(times[number], (time.perf_counter() - start) / len(contexts) * 1e6)
+            passes = [one_pass(call, contexts) for _ in range(PASSES)]
+            known = times[number]
+            times[number] = Timed(min(known.best, *passes), min(known.first, passes[0]))
     return times
 
 
-def compare(title: str, names: Sequence[str], times: Sequence[float], budget: float) -> None:
-    """Print times, and ours as a share of the fastest other's."""
+def one_pass(call: Callable[[Any], object], contexts: Sequence[Any]) -> float:
+    """Give the microseconds of processor time of a call, over all contexts."""
+    start = time.thread_time()
+    for context in contexts:
+        call(context)
+    return (time.thread_time() - start) / len(contexts) * 1e6
+
+
+def show(name: str, times: Timed) -> None:
+    """Print the times of one call."""
+    print(f"  {name:<32}{times.best:8.3f} µs, first pass {times.first:8.3f}")
+
+
+def compare(title: str, measured: Sequence[Measured], rounds: int, budget: float) -> None:
+    """Measure calls, ours first, and print their times and ours as a share of the fastest other's."""
+    floor = (lambda context: True, measured[0][2])  # noqa: ARG005 (a call that does nothing)
+    nothing, ours, *others = timed([floor, *((call, contexts) for _, call, contexts in measured)], rounds)
     print(f"\n{title}")
-    for name, microseconds in zip(names, times, strict=True):
-        print(f"  {name:<28}{microseconds:8.2f} µs")
-    if len(times) > 1:
-        ratio = times[0] / min(times[1:])
-        verdict = "met" if ratio <= budget else "MISSED"
-        print(
-            f"  ours / fastest other        {ratio:8.3f}     (1/{1 / ratio:.0f}; budget 1/{1 / budget:.0f}: {verdict})"
-        )
+    show("floor: a call that does nothing", nothing)
+    for (name, _, _), times in zip(measured, [ours, *others], strict=True):
+        show(name, times)
+    if others:
+        ratio = min(other.best for other in others) / ours.best
+        first = min(other.first for other in others) / ours.first
+        verdict = "met" if ratio >= 1 / budget else "MISSED"
+        print(f"  ours / fastest other: 1/{ratio:.1f}, first pass 1/{first:.1f} (budget 1/{1 / budget:.0f}: {verdict})")
 
 
 def entitled(organisations: int) -> Callable[[Context], object]:
@@ -365,18 +399,31 @@ def entitled(organisations: int) -> Callable[[Context], object]:
     return lambda context: flags.evaluate("f", context)
 
 
+def bare(organisations: int) -> Callable[[Context], object]:
+    """Look an organisation up in a dictionary of so many, and do nothing else."""
+    look_up = {f"org-{number}": number for number in range(organisations)}.get
+    return lambda context: look_up(context["org"])
+
+
 def measure_entitlements(rounds: int) -> None:
     """Compare a look-up among 100,000 organisations with one among 10."""
     chance = random.Random(7)
     # Each context has a text of its own on both sides, as contexts that come from requests have.
     contexts = [{"org": f"org-{chance.randrange(10)}", "targetingKey": str(number)} for number in range(CONTEXTS)]
     many = [{**context, "org": f"org-{chance.randrange(100_000)}"} for context in contexts]
-    few, most = best([(entitled(10), contexts), (entitled(100_000), many)], rounds)
-    verdict = "met" if most / few <= ENTITLED_BUDGET else "MISSED"
+    large = entitled(100_000)
+    calls = [(entitled(10), contexts), (large, contexts), (large, many), (bare(10), contexts), (bare(100_000), many)]
+    few, same, most, bare_few, bare_most = timed(calls, rounds)
+    verdict = "met" if most.best / few.best <= ENTITLED_BUDGET else "MISSED"
     print("\nentitlement look-up")
-    print(f"  among 10 organisations      {few:8.2f} µs")
-    print(f"  among 100,000               {most:8.2f} µs")
-    print(f"  ratio                       {most / few:8.3f}     (budget {ENTITLED_BUDGET}: {verdict})")
+    show("any of 10, among 10", few)
+    show("any of 10, among 100,000", same)
+    show("any of 100,000, among 100,000", most)
+    show("floor: a dictionary of 10", bare_few)
+    show("floor: a dictionary of 100,000", bare_most)
+    ratio, first = most.best / few.best, most.first / few.first
+    print(f"  ratio {ratio:.2f} ×, first pass {first:.2f} × (budget {ENTITLED_BUDGET} ×: {verdict})")
+    print(f"  more among 100,000: {most.best - few.best:.3f} µs, a dictionary {bare_most.best - bare_few.best:.3f} µs")
 
 
 def main() -> None:
@@ -385,13 +432,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     rounds = parser.parse_args().rounds
     engines = installed(made_contexts())
-    names = [engine.name for engine in engines]
-    five = best([(engine.five, engine.contexts) for engine in engines], rounds)
-    compare("flag of five rules, the last a split", names, five, FIVE_RULES_BUDGET)
-    able = [(engine.name, engine.static, engine.contexts) for engine in engines if engine.static is not None]
-    static = best([(call, contexts) for _, call, contexts in able], rounds)
-    compare("static flag", [name for name, _, _ in able], static, STATIC_BUDGET)
-    measure_entitlements(rounds)
+    five = [(engine.name, engine.five, engine.contexts) for engine in engines]
+    compare("flag of five rules, the last a split", five, rounds, FIVE_RULES_BUDGET)
+    static = [(engine.name, engine.static, engine.contexts) for engine in engines if engine.static is not None]
+    compare("static flag", static, rounds, STATIC_BUDGET)
+    measure_entitlements(rounds * ENTITLED_ROUNDS)
 
 
 if __name__ == "__main__":

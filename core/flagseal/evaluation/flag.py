@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from flagseal.evaluation.codegen.program import DEEPEST_TARGETING, compiled, nesting
 from flagseal.evaluation.javascript import to_text
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from flagseal.evaluation.bucketing import Bucketing
+
+Ready: TypeAlias = "tuple[Evaluation | None, Callable[[object], Evaluation]]"
+"""A flag that can be asked: the one answer that everybody gets, or None where there is no such one; and what gives the
+answer for a context. A plain pair, which the interpreter takes apart at once."""
 
 _STATES: Final = ("ENABLED", "DISABLED")
 _LONGEST_QUOTE: Final = 100
@@ -105,6 +109,8 @@ class Answers:
         self._metadata = metadata
         self._default = default
         self._served: dict[object, Evaluation] = {}
+        # A reader of JSON shares the keys of objects, and no other texts: so a name is given as the key that it is.
+        self._names = {name: name for name in variants}
 
     def default(self) -> Evaluation:
         """Answer where targeting gives null."""
@@ -112,7 +118,8 @@ class Answers:
             return Evaluation(None, None, "DEFAULT", metadata=self._metadata)
         if self._default not in self._variants:
             return error("GENERAL", f"the default variant {quoted(self._default)} does not exist", self._metadata)
-        return Evaluation(self._variants[self._default], self._default, "DEFAULT", metadata=self._metadata)
+        name = self._names[self._default]
+        return Evaluation(self._variants[name], name, "DEFAULT", metadata=self._metadata)
 
     def static(self) -> Evaluation:
         """Answer where there is no targeting."""
@@ -135,7 +142,7 @@ class Answers:
             elif name not in self._variants:
                 return error("GENERAL", f"targeting names the unknown variant {quoted(name)}", self._metadata)
             else:
-                known = Evaluation(self._variants[name], name, "TARGETING_MATCH", metadata=self._metadata)
+                known = Evaluation(self._variants[name], self._names[name], "TARGETING_MATCH", metadata=self._metadata)
             self._served[name] = known
         return known if self.is_shared(known) else _fresh(known)
 
@@ -161,8 +168,8 @@ class FlagReader:
     clock: Callable[[], float]
     _shared: dict[str, Metadata] = field(default_factory=dict, compare=False, repr=False)
 
-    def read(self, key: str, flag: object) -> Callable[[object], Evaluation]:
-        """Make the function that answers for a flag.
+    def read(self, key: str, flag: object) -> Ready:
+        """Make a flag ready to be asked.
 
         Args:
             key: The key under which it is asked.
@@ -184,7 +191,7 @@ class FlagReader:
             raise MalformedFlag("targeting is not one operation")
         if nesting(logic) > DEEPEST_TARGETING:
             raise MalformedFlag(f"targeting nested deeper than {DEEPEST_TARGETING} levels")
-        return compiled(key, logic, answers, bucketing=self.bucketing, clock=self.clock, fresh=_fresh)
+        return None, compiled(key, logic, answers, bucketing=self.bucketing, clock=self.clock, fresh=_fresh)
 
     def _metadata_of(self, flag: Mapping[str, object]) -> Metadata:
         """Give a flag's metadata; flags that say the same share one mapping, and there are thousands of them."""
@@ -212,8 +219,8 @@ def _form(flag: object) -> tuple[Mapping[str, object], str | None, object]:
     return variants, default or None, targeting
 
 
-def always(evaluation: Evaluation) -> Callable[[object], Evaluation]:
-    """Make the function that gives one answer, whatever the context."""
+def always(evaluation: Evaluation) -> Ready:
+    """Make a flag that gives one answer, whatever the context."""
     if isinstance(evaluation.value, (dict, list)):
-        return lambda _: _fresh(evaluation)
-    return lambda _: evaluation
+        return None, lambda _: _fresh(evaluation)
+    return evaluation, lambda _: evaluation

@@ -26,6 +26,7 @@ from flagseal.evaluation.wire import InvalidFlagSet, flag_of, parts_of
 if TYPE_CHECKING:
     from collections.abc import Callable, KeysView, Mapping
 
+    from flagseal.evaluation.flag import Ready
 
 _NO_ROOM: Final = error("GENERAL", "no room is left to evaluate", NO_METADATA)
 
@@ -36,14 +37,14 @@ class FlagSet:
     Use :meth:`load`.
     """
 
-    __slots__ = ("_answers", "_flags", "_metadata", "_reader")
+    __slots__ = ("_flags", "_metadata", "_reader", "_ready")
 
     def __init__(self, flags: Mapping[str, object], reader: FlagReader) -> None:
         self._flags = flags
         self._reader = reader
         self._metadata = reader.metadata
         # Only ever grows, by whole entries: two threads that compile the same flag at once both do no harm.
-        self._answers: dict[str, Callable[[object], Evaluation]] = {}
+        self._ready: dict[str, Ready] = {}
 
     @classmethod
     def load(
@@ -82,7 +83,8 @@ class FlagSet:
             context: The evaluation context, ``targetingKey`` among its attributes. ``$flagd`` in it is ignored.
         """
         try:
-            return self._answers[key](context)
+            constant, answer = self._ready[key]
+            return answer(context) if constant is None else constant
         except Exception as problem:  # noqa: BLE001 (total by contract: what a caller passes must not break the caller)
             try:
                 return self._otherwise(key, context, problem)
@@ -112,15 +114,15 @@ class FlagSet:
         try:
             if key not in self._flags:
                 return error("FLAG_NOT_FOUND", f"no flag {quoted(str(key))}", self._metadata)
-            if key in self._answers:
+            if key in self._ready:
                 return self._failed(key, context, problem)
-            answer = self._compiled(key)
-            self._answers[key] = answer
+            ready = self._compiled(key)
+            self._ready[key] = ready
         except Exception as failure:  # noqa: BLE001 (total by contract)
             # Not kept: a caller deep in its own recursion may leave no room, and the next one may have it.
             return error("GENERAL", f"cannot compile here: {type(failure).__name__}", self._metadata)
         try:
-            return answer(context)
+            return ready[1](context)
         except Exception as failure:  # noqa: BLE001 (total by contract)
             return self._failed(key, context, failure)
 
@@ -134,7 +136,7 @@ class FlagSet:
             return error("INVALID_CONTEXT", "the evaluation context is not a mapping", metadata)
         return error("GENERAL", f"evaluation failed: {type(problem).__name__}", metadata)
 
-    def _compiled(self, key: str) -> Callable[[object], Evaluation]:
+    def _compiled(self, key: str) -> Ready:
         try:
             return self._reader.read(key, flag_of(self._flags[key]))
         except MalformedFlag as problem:

@@ -6,6 +6,7 @@ is a constant, ``$flagd.timestamp`` a variable, and whatever a caller puts under
 
 from __future__ import annotations
 
+from sys import intern
 from typing import TYPE_CHECKING, Final
 
 from flagseal.evaluation.codegen.writer import Code, Site, Writer, writes
@@ -46,7 +47,8 @@ def _attribute(writer: Writer, path: str, names: Sequence[str], site: Site) -> t
     local = writer.scope.local(path)
     if local in site.assigned:
         return Code(local, "any", local), site
-    text = f"g({writer.bind(names[0])})"
+    # Thousands of flags read the same few attributes: one text for them all, which is what an application's own is too.
+    text = f"g({writer.bind(intern(names[0]))})"
     if len(names) > 1:
         text = f"descend({text}, {_tail(writer, names[1:], None)})"
     return Code(f"({local} := {text})", "any", local), site.with_assigned(local)

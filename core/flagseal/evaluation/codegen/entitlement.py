@@ -11,7 +11,7 @@ from one boundary of a window to the next.
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from flagseal.evaluation.codegen.writer import operation
 
@@ -24,19 +24,9 @@ _FEWEST = 3
 Arm: TypeAlias = "tuple[int, int, Sequence[str]]"
 """Since and until, in unix seconds, and who is granted between them."""
 
-
-class _Phase(NamedTuple):
-    """A time in which no window begins or ends.
-
-    Attributes:
-        since: Its first second.
-        until: The second after its last.
-        granted: Whose windows contain it.
-    """
-
-    since: float
-    until: float
-    granted: frozenset[str]
+Phase: TypeAlias = "tuple[float, float, frozenset[str]]"
+"""A time in which no window begins or ends: its first second, the one after its last, and who is granted in it. A plain
+tuple, which the interpreter takes apart at once."""
 
 
 class Grants:
@@ -55,7 +45,7 @@ class Grants:
         self._arms = arms
         within = {boundary for since, until, _ in arms for boundary in (since, until)}
         self._boundaries: Sequence[float] = (float("-inf"), *sorted(within), float("inf"))
-        self._phase = _Phase(0, 0, frozenset())
+        self._phase: Phase = (0, 0, frozenset())
 
     def at(self, now: int) -> frozenset[str]:
         """Give everybody who is granted at a moment, in unix seconds."""
@@ -64,12 +54,12 @@ class Grants:
             return granted
         # One assignment: another thread sees the phase before or this one, and knows by its ends which.
         self._phase = phase = self._phase_of(now)
-        return phase.granted
+        return phase[2]
 
-    def _phase_of(self, now: int) -> _Phase:
+    def _phase_of(self, now: int) -> Phase:
         after = bisect_right(self._boundaries, now)
         names = (names for since, until, names in self._arms if since <= now < until)
-        return _Phase(self._boundaries[after - 1], self._boundaries[after], frozenset[str]().union(*names))
+        return self._boundaries[after - 1], self._boundaries[after], frozenset[str]().union(*names)
 
 
 def grants_of(arguments: Sequence[object]) -> tuple[str, Grants] | None:
