@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 _FORK = multiprocessing.get_context("fork")
 SAFE = -1
 PATIENCE = 60.0  # seconds
+PATIENT = Terms("patient", duration=600, deadline=300.0)
+"""For tests in which nobody is to lose the Lease: as installed, a machine that stalls for five seconds deposes."""
 
 
 class Fuse:

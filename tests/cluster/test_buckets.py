@@ -82,7 +82,7 @@ def test_processes_that_are_killed_publish_over_a_network_that_loses_answers(
             Operator(place.world, cluster.kubeconfig, name="first", store=place.url) as first,
             Operator(place.world, cluster.kubeconfig, name="second", store=place.url) as second,
         ):
-            cluster.until(lambda: 1 in {first.gauge("snapshot_version"), second.gauge("snapshot_version")}, 90)
+            cluster.until(lambda: 1 in {first.gauge("snapshot_version"), second.gauge("snapshot_version")})
             for number in range(1, 7):
                 for body in place.world.approve(flag("new-checkout", on_for=[turned_on(number)])):
                     cluster.create(body)
@@ -92,7 +92,7 @@ def test_processes_that_are_killed_publish_over_a_network_that_loses_answers(
                     assert place.served(turned_on(0))[0] <= number
                     victim.start()
                 # Those of one moment are published together; so each has its own.
-                cluster.until(lambda: number in {first.gauge("head_sequence"), second.gauge("head_sequence")}, 90)  # noqa: B023
+                cluster.until(lambda: number in {first.gauge("head_sequence"), second.gauge("head_sequence")})  # noqa: B023
                 assert place.served(turned_on(number)) == (number, True)
 
 

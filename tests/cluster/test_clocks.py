@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.hosting import Hosted
+from tests.cluster.hosting import PATIENT, Hosted
 from tests.cluster.process import lease_of
 from tests.cluster.test_faults import served
 from tests.cluster.test_operator import NEW, founded
@@ -28,7 +28,7 @@ def ready(cluster: Cluster) -> tuple[str, str]:
 def test_a_clock_that_is_set_decides_nothing(cluster: Cluster, tmp_path: Path, hours: int) -> None:
     """What it accepted in the future no client would believe before that has come, nor anything after it."""
     world = founded(cluster, tmp_path)
-    with Hosted(cluster, world, world.directory, lease_of(world)) as operator:
+    with Hosted(cluster, world, world.directory, lease_of(world), terms=PATIENT) as operator:
         cluster.until(lambda: operator.stands_at(0))
         timestamp = world.directory.get("metadata/timestamp.json")
         operator.set_clock(timedelta(hours=hours).total_seconds())

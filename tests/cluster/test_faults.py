@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flagseal_operator.kube import configuration
 from flagseal_operator.lease_api import LeaseApi
 from flagseal_operator.lease_marks import LeaseMarks
-from tests.cluster.hosting import Fuse, Hosted, Logbook, Minefield, let_go
+from tests.cluster.hosting import PATIENT, Fuse, Hosted, Logbook, Minefield, let_go
 from tests.cluster.process import Operator, lease_of
 from tests.cluster.test_operator import NEW, founded
 from tests.snapshot.world import answer, flag
@@ -52,7 +52,7 @@ def test_an_operator_killed_at_any_write_leaves_the_old_snapshot_or_the_new(clus
     died, sequence = True, 0
     while died:
         assert sequence < MOST_WRITES, "publishing never ends"
-        with Hosted(cluster, world, Minefield(world.directory, fuse), lease, fuse) as operator:
+        with Hosted(cluster, world, Minefield(world.directory, fuse), lease, fuse, PATIENT) as operator:
             cluster.until(lambda: operator.stands_at(sequence))  # noqa: B023
             before = served(world, turned_on(sequence))
             assert before == (sequence, sequence > 0)
@@ -76,7 +76,10 @@ def test_two_active_operators_never_publish_two_snapshots_of_one_version(cluster
     world = founded(cluster, tmp_path)
     book = Logbook(world.directory, tmp_path / "logbook")
     changes = 12
-    with Hosted(cluster, world, book, "one") as one, Hosted(cluster, world, book, "two") as two:
+    with (
+        Hosted(cluster, world, book, "one", terms=PATIENT) as one,
+        Hosted(cluster, world, book, "two", terms=PATIENT) as two,
+    ):
         cluster.until(lambda: one.stands_at(0) and two.stands_at(0))
         book.meeting.call()
         for number in range(1, changes + 1):

@@ -13,10 +13,10 @@ from flagseal.model.errors import SnapshotError
 from flagseal.snapshot.client import SnapshotClient
 from flagseal.snapshot.marks import Mark
 from flagseal_operator.kube import configuration
-from flagseal_operator.lease import Terms, holder_of
+from flagseal_operator.lease import holder_of
 from flagseal_operator.lease_api import LeaseApi, LeaseChanged, LeaseError
 from flagseal_operator.lease_marks import LeaseMarks
-from tests.cluster.hosting import Hosted
+from tests.cluster.hosting import PATIENT, Hosted
 from tests.cluster.process import Operator, lease_of
 from tests.cluster.test_faults import served
 from tests.cluster.test_operator import NEW, founded
@@ -106,8 +106,7 @@ def test_a_cluster_that_is_wiped_under_an_active_operator_ends_it(
 ) -> None:
     """However soon it is back: versions begin anew there, so what was seen before would pass for newer for ever."""
     world = founded(cluster, tmp_path)
-    patient = Terms("patient", duration=600, deadline=300.0)
-    with Hosted(cluster, world, world.directory, lease_of(world), terms=patient) as operator:
+    with Hosted(cluster, world, world.directory, lease_of(world), terms=PATIENT) as operator:
         cluster.until(lambda: operator.stands_at(0))
         for body in world.approve(NEW):
             cluster.create(body)
@@ -116,7 +115,7 @@ def test_a_cluster_that_is_wiped_under_an_active_operator_ends_it(
         cluster.until(lambda: not operator.running)
     assert served(world, "globex") == (1, True)
     cluster.install()
-    with Hosted(cluster, world, world.directory, lease_of(world)) as operator:
+    with Hosted(cluster, world, world.directory, lease_of(world), terms=PATIENT) as operator:
         cluster.until(lambda: operator.stands_at(1))
         for body in (*world.approve(LATER), *world.declared()):
             cluster.create(body)
@@ -216,7 +215,7 @@ def test_a_full_store_stops_news_and_nothing_else(cluster: Cluster, tmp_path: Pa
     """What was published stands; once there is room, publishing goes on by itself."""
     world = founded(cluster, tmp_path)
     store = FullStore(world.directory)
-    with Hosted(cluster, world, store, lease_of(world)) as operator:
+    with Hosted(cluster, world, store, lease_of(world), terms=PATIENT) as operator:
         cluster.until(lambda: operator.stands_at(0))
         store.full.value = 1
         for body in world.approve(NEW):

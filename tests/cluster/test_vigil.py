@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flagseal.snapshot.client import SnapshotClient
 from flagseal.snapshot.compose import Lifetimes
-from tests.cluster.hosting import Hosted, Logbook
+from tests.cluster.hosting import PATIENT, Hosted, Logbook
 from tests.cluster.network import way
 from tests.cluster.process import lease_of
 from tests.cluster.test_faults import served, turned_on
@@ -62,10 +62,10 @@ def test_one_that_is_cut_off_signs_beside_its_successor_and_is_in_nobodys_way(cl
     world, lease = founded(cluster, tmp_path), "flagseal-cut-off"
     book = Logbook(world.directory, tmp_path / "logbook")
     with way(cluster.kubeconfig, tmp_path) as (own, kubeconfig):
-        very_short = Lifetimes(timestamp=timedelta(seconds=10))
+        very_short = Lifetimes(timestamp=timedelta(seconds=30))
         with Hosted(cluster, world, book, lease, kubeconfig=kubeconfig, lifetimes=very_short) as first:
             cluster.until(lambda: first.stands_at(0))
-            with Hosted(cluster, world, book, lease, lifetimes=very_short) as second:
+            with Hosted(cluster, world, book, lease, terms=PATIENT, lifetimes=very_short) as second:
                 own.cut()
                 cluster.until(lambda: first.gauge("keeping") == 1 and second.gauge("active") == 1)
                 for number in range(1, 9):
