@@ -16,8 +16,9 @@ from flagseal.policy.decide import decide
 from flagseal_operator.carriers import carry, genesis_carrier, statement_carrier
 from flagseal_operator.cluster_source import ClusterSource
 from tests.approval.keyring import SshKey
+from tests.cluster.cluster import resource_of
 from tests.history.branch import Branch
-from tests.history.company import flag
+from tests.history.company import edited, flag
 from tests.operator.test_delivery import Target
 from tests.operator.test_history_decides import NEW, bodies_of, founded
 
@@ -99,3 +100,25 @@ def test_by_thousands_of_statements_that_nobody_signed(tmp_path: Path, monkeypat
     site.relist()
     assert site.step().head.sequence == sequence + 1
     assert 1 <= len(decided) <= 2, "the real one, and nothing for each forged one"
+
+
+def test_by_passing_a_statement_off_as_accepted_long_ago(tmp_path: Path) -> None:
+    """It fits the history and is signed by nobody: neither it nor its content is said to have been approved."""
+    world, server, site = founded(tmp_path)
+    real = [world.accept(NEW), world.accept(edited(NEW, description="Later."))]
+    for entry in real:
+        server.put(dict(bodies_of(entry)[0]))
+    never = edited(NEW, description="Never approved.")
+    names = []
+    for number in range(8):
+        said = replace(real[0].envelope.statement, ticket=f"PAY-{number}", subjects={NEW.subject: never.digest})
+        names.append(statement_carrier(said.payload()))
+        server.put(dict(carry(names[-1], [never], [Envelope(said.payload())])[0]))
+    server.put(resource_of(never))
+    site.relist()
+    assert site.step().head.sequence == 2
+    assert [site.reason("FlagApproval", name) for name in names] == [("False", "Superseded")] * 8
+    for entry in real:
+        name = statement_carrier(entry.envelope.payload)
+        assert site.reason("FlagApproval", name) == ("True", "Accepted")
+    assert site.reason("FlagDefinition", NEW.name, NEW.namespace) == ("False", "ApprovalMissing")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
+    from flagseal.approval.envelope import Envelope
     from flagseal.approval.trust import Trust
     from flagseal.emergency import Emergencies
     from flagseal.history import Head
@@ -80,6 +81,7 @@ class Reporter:
         self._genesis = genesis_carrier(trust.genesis.manifest)
         self._last: Picture | None = None
         self._approvals: tuple[str, dict[str, Approval]] = ("", {})
+        self._signed: tuple[str, dict[str, tuple[Envelope, bool]]] = ("", {})
 
     def picture(  # noqa: PLR0913 (a picture is made of all that)
         self,
@@ -109,7 +111,7 @@ class Reporter:
             failure: Why nothing can be published.
         """
         environment = self._trust.environment
-        accepted = _accepted(head, offered)
+        accepted = self._accepted(head, offered)
         begun = self._trust.genesis.sequence
         earlier = {(it.subject, it.digest): begun for it in offered.documents_of(self._genesis)}
         for name in accepted.values():
@@ -193,6 +195,43 @@ class Reporter:
             known[name] = Approval(statement.id, statement.sequence, label)
         return known[name]
 
+    def _accepted(self, head: Head, offered: Offered) -> dict[str, str]:
+        """Find the carriers of the statements that led to a head, as far back as they are carried: by id, their names.
+
+        A function of the head and of what is carried alone: a restarted operator says the same. The head names only the
+        last statement and those in force; of the others anybody could carry one that fits, so one counts only if it is
+        signed by somebody who is still in the organisation, or by an attestor.
+        """
+        names: dict[tuple[int, str, str], list[str]] = {}
+        by_id: dict[str, str] = {}
+        for name, (statement, _) in offered.statements.items():
+            names.setdefault((statement.sequence, statement.commit, statement.after), []).append(name)
+            by_id[statement.id] = name
+        found: dict[str, str] = {}
+        current = by_id.get(head.statement or "")
+        if current is not None:
+            found[offered.statements[current][0].id] = current
+        while current is not None:
+            statement = offered.statements[current][0]
+            before = names.get((statement.sequence - 1, statement.from_commit, statement.before), [])
+            current = next((name for name in before if self._is_signed(name, head, offered)), None)
+            if current is not None:
+                found[offered.statements[current][0].id] = current
+            else:
+                current = next(iter(before), None)
+        # What is in force was accepted, whatever of the way there is still carried.
+        found.update({it: by_id[it] for it in head.approvals.values() if it in by_id})
+        return found
+
+    def _is_signed(self, name: str, head: Head, offered: Offered) -> bool:
+        if self._signed[0] != head.policies.digest:
+            self._signed = head.policies.digest, {}
+        envelope = offered.statements[name][1]
+        known = self._signed[1].get(name)
+        if known is None or known[0] is not envelope:
+            known = self._signed[1][name] = envelope, is_signed(head, envelope, self._trust)
+        return known[1]
+
     def _judged(
         self, head: Head, offered: Offered, now: datetime, refused: Mapping[str, Acceptance]
     ) -> Iterator[tuple[str, Acceptance | None]]:
@@ -219,27 +258,6 @@ def _refusals(judged: Mapping[str, Acceptance | None], offered: Offered) -> Iter
                 acceptance.refusal,
                 by_policy=acceptance.decision is not None and not acceptance.decision.allowed,
             )
-
-
-def _accepted(head: Head, offered: Offered) -> dict[str, str]:
-    """Find the carriers of the statements that led to a head, as far back as they are carried: by id, their names.
-
-    A function of the head and of what is carried alone: a restarted operator says the same.
-    """
-    names: dict[tuple[int, str, str], str] = {}
-    by_id: dict[str, str] = {}
-    for name, (statement, _) in offered.statements.items():
-        names.setdefault((statement.sequence, statement.commit, statement.after), name)
-        by_id[statement.id] = name
-    found: dict[str, str] = {}
-    current = by_id.get(head.statement or "")
-    while current is not None:
-        statement = offered.statements[current][0]
-        found[statement.id] = current
-        current = names.get((statement.sequence - 1, statement.from_commit, statement.before))
-    # What is in force was accepted, whatever of the way there is still carried.
-    found.update({it: by_id[it] for it in head.approvals.values() if it in by_id})
-    return found
 
 
 def _ready(seen: Seen) -> str | None:
