@@ -109,11 +109,13 @@ def main() -> int:
             large_repository.write_flag(root, 78 + number, 50)
             hooked.append(timed([flagseal, "validate", "--base", "HEAD"], root, rounds=1))
         floor = timed([sys.executable, "-c", "pass"], root, rounds=5 * options.rounds)
+        status = timed(["git", "status", "--porcelain"], root, rounds=5 * options.rounds)
         theirs = peer(root, options.flags, options.rounds)
     finally:
         shutil.rmtree(folder)
     print(f"{options.flags} flags, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     print(f"  the interpreter alone (`python -c pass`)             {floor}")
+    print(f"  `git status` on the same tree                        {status}")
     if theirs is None:
         print("  check-jsonschema is not installed: no peer (make bench installs it)")
     else:
