@@ -68,7 +68,13 @@ def spoilt(tmp_path: Path, name: str, *changes: tuple[str, str]) -> Path:
             "attest",
             [
                 (f"        permission-{right}\n", "")
-                for right in ("administration: write", "checks: read", "contents: write", "pull-requests: read")
+                for right in (
+                    "administration: write",
+                    "checks: read",
+                    "contents: write",
+                    "pull-requests: read",
+                    "statuses: read",
+                )
             ],
             "github-app",
             id="take a token with all rights of the app",
