@@ -419,3 +419,15 @@ def test_with_the_attestors_key_for_another_change(world: World) -> None:
     acceptance = accept(world.head, found.proposal.bundle(envelope), world.trust, now=world.github.now)
     assert acceptance.refusal is not None
     assert acceptance.refusal.code == "DigestMismatch"
+
+
+def test_by_having_the_same_commit_merged_elsewhere_so_that_no_change_is_attested(world: World) -> None:
+    """Mallory pushes what landed to a branch into which a request of theirs is open, and the host calls it merged."""
+    world.landed(WIDER)
+    at = world.repo.tip("main")
+    world.branch("theirs")
+    world.push("theirs", by="mallory")
+    other = world.repo.open(world.user("mallory"), "theirs", base="aside")
+    other.merged_at, other.merged_by, other.closed = world.github.now, world.user("mallory"), True
+    other.merged_head, other.merged_base, other.merge_commit, other.brought = at, at, at, (at,)
+    assert world.attest().allowed

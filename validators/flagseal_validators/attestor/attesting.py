@@ -136,7 +136,7 @@ def attest(
             code="NotOnBranch",
             remedy="Merge it, fetch the branch, and attest the commit by which it landed.",
         )
-    found = landings(repository, head.commit, net.line, source)
+    found = landings(repository, head.commit, net.line, source, trust.ref)
     cases = [_case(repository, head, trust, landing, line, clock) for landing in found]
     checks = [check for case in cases for check in judge(case)]
     host = cases[-1].facts.repository_name.partition("/")[0] if cases else None

@@ -41,7 +41,7 @@ class Landing:
 
 
 def landings(
-    repository: FlagRepository, start: str, line: tuple[str, ...], source: RequestSource
+    repository: FlagRepository, start: str, line: tuple[str, ...], source: RequestSource, branch: str
 ) -> tuple[Landing, ...]:
     """Find the requests by which a branch went on, as far as they touch what decides anything.
 
@@ -53,6 +53,7 @@ def landings(
         start: The last accepted commit.
         line: The first-parent line from there, oldest first.
         source: Gives facts.
+        branch: Its full name, ``refs/heads/…``. Requests that were merged into another one do not compete.
 
     Raises:
         ForgeError: ``Pushed`` where a commit came without a request; ``TooManyRequests``; what the source raises.
@@ -71,7 +72,7 @@ def landings(
         if held[cursor] == held[before[cursor]]:
             left -= 1
             continue
-        facts = _request_of(cursor, ahead, source, {entry.facts.request.number for entry in found})
+        facts = _request_of(cursor, ahead, source, branch, {entry.facts.request.number for entry in found})
         end = ahead.index(facts.request.merge_commit) + 1
         landing = _landing(repository, facts, before, ahead[:end])
         if len(found) == MOST_LANDINGS:
@@ -85,15 +86,17 @@ def landings(
     return tuple(reversed(found))
 
 
-def _request_of(commit: str, ahead: tuple[str, ...], source: RequestSource, known: set[int]) -> Facts:
+def _request_of(commit: str, ahead: tuple[str, ...], source: RequestSource, branch: str, known: set[int]) -> Facts:
     """Find the one request that ends at this commit or at a later one, and has it among what it brought.
 
     One that was found already began behind this commit: it did not bring it.
     """
     at = ahead.index(commit)
-    named = [entry for entry in source.requests_of(commit) if entry[0] not in known]
-    numbers = [number for number, end in named if end in ahead[at:]]
-    exact = [number for number, end in named if end == commit]
+    merged = [entry for entry in source.requests_of(commit) if entry.number not in known]
+    # Whoever pushes the commit to another branch can have a request merged there. One that is alone is told by check 1.
+    named = [entry for entry in merged if f"refs/heads/{entry.base}" == branch] or merged
+    numbers = [entry.number for entry in named if entry.commit in ahead[at:]]
+    exact = [entry.number for entry in named if entry.commit == commit]
     if len(exact or numbers) != 1:
         why = "no merged request ends there" if not numbers else "several requests do"
         raise ForgeError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from flagseal.model.errors import ForgeError, RepositoryError
+from flagseal_validators.forge.facts import Merged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 class RequestSource(Protocol):
     """Gives the facts of requests; what a :class:`~flagseal_validators.forge.interface.Forge` offers."""
 
-    def requests_of(self, commit: str) -> tuple[tuple[int, str], ...]:
-        """Find the merged requests that brought a commit onto a branch: their numbers and merge commits."""
+    def requests_of(self, commit: str) -> tuple[Merged, ...]:
+        """Find the merged requests that brought a commit onto a branch, whichever."""
         ...
 
     def facts(self, number: int) -> Facts:
@@ -39,7 +40,7 @@ class WithHeads:
         self._repository = repository
         self._fetch = fetch
 
-    def requests_of(self, commit: str) -> tuple[tuple[int, str], ...]:
+    def requests_of(self, commit: str) -> tuple[Merged, ...]:
         """Find the merged requests that brought a commit."""
         return self._source.requests_of(commit)
 
@@ -81,11 +82,12 @@ class Saved:
     def __init__(self, facts: Iterable[Facts]) -> None:
         self._facts = {entry.request.number: entry for entry in facts}
 
-    def requests_of(self, commit: str) -> tuple[tuple[int, str], ...]:
+    def requests_of(self, commit: str) -> tuple[Merged, ...]:
         """Find requests by their merge commits, and by the commits that a rebase made of theirs: all are candidates."""
-        named = [(number, it.request.merge_commit) for number, it in sorted(self._facts.items())]
-        exact = tuple(entry for entry in named if entry[1] == commit)
-        return exact or tuple(named)
+        named = tuple(
+            Merged(number, it.request.merge_commit, it.request.base) for number, it in sorted(self._facts.items())
+        )
+        return tuple(entry for entry in named if entry.commit == commit) or named
 
     def facts(self, number: int) -> Facts:
         """Give a request's facts."""

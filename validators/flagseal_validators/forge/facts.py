@@ -177,6 +177,20 @@ class CheckRun(_Fact, frozen=True, omit_defaults=True):
     by: str = ""
 
 
+class Merged(_Fact, frozen=True):
+    """A merged request, as lists name it.
+
+    Attributes:
+        number: Its number.
+        commit: What it was merged as.
+        base: The branch that it was merged into.
+    """
+
+    number: int
+    commit: str
+    base: str
+
+
 class Facts(_Fact, frozen=True):
     """Everything that is known of one merged request.
 

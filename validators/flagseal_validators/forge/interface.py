@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from flagseal_validators.forge.facts import Facts
+    from flagseal_validators.forge.facts import Facts, Merged
 
 
 class Forge(Protocol):
     """A git host. Each answer is complete, or a ForgeError says which fact cannot be had."""
 
-    def requests_of(self, commit: str) -> tuple[tuple[int, str], ...]:
+    def requests_of(self, commit: str) -> tuple[Merged, ...]:
         """Find the merged requests by which a commit came onto a branch.
 
         Args:
@@ -19,9 +19,6 @@ class Forge(Protocol):
 
         Raises:
             ForgeError: The forge does not say.
-
-        Returns:
-            Number and merge commit of each.
         """
         ...
 

@@ -12,6 +12,7 @@ from flagseal_validators.forge.facts import (
     Account,
     CheckRun,
     Facts,
+    Merged,
     Push,
     PushKind,
     Request,
@@ -89,14 +90,17 @@ class GitHubForge:
         self._name = name
         self._clock = clock
 
-    def requests_of(self, commit: str) -> tuple[tuple[int, str], ...]:
+    def requests_of(self, commit: str) -> tuple[Merged, ...]:
         """Find the merged requests by which a commit came onto a branch (see the interface)."""
         found = [
             At(entry, "pulls")
             for entry in self._asker.pages(f"/repos/{self._name}/commits/{commit}/pulls")
             if isinstance(entry, dict) and entry.get("merged_at")
         ]
-        return tuple((entry.number("number"), entry.text("merge_commit_sha")) for entry in found)
+        return tuple(
+            Merged(entry.number("number"), entry.text("merge_commit_sha"), entry.object("base").text("ref"))
+            for entry in found
+        )
 
     def facts(self, number: int) -> Facts:
         """Read everything about one merged request; see the interface."""
