@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from flagseal.emergency import Emergencies, take
@@ -112,7 +113,7 @@ class Scene:
 
 def invented(company: World, offer: Offer, **organisation: Any) -> Emergencies:  # noqa: ANN401 (fields)
     """Build the list that a thief wants, by a check that holds for an organisation of their own."""
-    own = replace(company.head.policies.organisation, **organisation)
+    own = msgspec.structs.replace(company.head.policies.organisation, **organisation)
     emergencies, outcomes = take(Emergencies(), [offer], own, company.trust, now=company.clock())
     assert outcomes[0].refusal is None
     return emergencies
@@ -122,7 +123,7 @@ def test_by_inventing_one_with_the_online_key(company: World) -> None:
     """Means: the online key and the store, and bob's own key, who does not hold the role."""
     scene = Scene(company)
     roles = company.head.policies.organisation.roles
-    mine = {**roles, ROLE: replace(roles[ROLE], people=("bob",))}
+    mine = {**roles, ROLE: msgspec.structs.replace(roles[ROLE], people=("bob",))}
     assert scene.publish(invented(company, signed(override(), "bob"), roles=mine)) == "unapproved-content"
     assert answer(scene.client) is True
 
