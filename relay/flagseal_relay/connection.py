@@ -1,8 +1,9 @@
-"""One connection, and what it may cost: neither a request without an end nor one that never comes.
+"""One connection, and what it may cost: neither requests without an end nor one that never comes.
 
 uvicorn keeps a request's line and headers in memory however long they grow, and httptools copies them with every piece
 that comes: one connection that goes on sending a header stops everybody else's answers. And nothing there bounds how
-long a request may take to arrive, so whoever opens connections and keeps silent holds them for ever.
+long a request may take to arrive, so whoever opens connections and keeps silent holds them for ever. Nor is there an end to the
+requests that may be sent before the first is answered.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 MOST_BYTES: Final = 1024 * 1024
 """Of a request's head, and of its body as it goes over the wire; a body that is taken has a quarter of it."""
+
+MOST_WAITING: Final = 16
+"""Requests that came on a connection before the one at hand was answered; each is kept in memory."""
 
 _LOOK_EVERY: Final = 15.0
 
@@ -59,6 +63,16 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.abort()
             return
         super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """Begin to take a request, unless too many wait already.
+
+        Raises:
+            ValueError: They do. uvicorn answers 400, and closes.
+        """
+        if len(self.pipeline) >= MOST_WAITING:
+            raise ValueError("too many requests before their answers")
+        super().on_message_begin()
 
     def look(self) -> None:
         """End the connection if the request that it owed at the last look has not come."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from flagseal_relay.connection import MOST_BYTES, BoundedProtocol
+from flagseal_relay.connection import MOST_BYTES, MOST_WAITING, BoundedProtocol
 from flagseal_relay.serve import serve
 from tests.relay.harness import MemorySource, make_relay, view
 
@@ -136,3 +136,31 @@ def test_a_body_as_large_as_is_taken_is_taken(asked: Asked) -> None:
     pieces = (text[at : at + 1000] for at in range(0, len(text), 1000))
     answer = httpx.post(f"{asked.server.url}/ofrep/v1/evaluate/flags/static", content=pieces, timeout=60)
     assert answer.status_code == 200
+
+
+def heard(wire: socket.socket) -> bytes:
+    """Hear all until the other side ends the connection."""
+    return b"".join(iter(lambda: wire.recv(65_536), b""))
+
+
+def pipelined(requests: int) -> bytes:
+    """Ask so often at once, and for no more."""
+    ask = EVALUATE + b"content-length: 2\r\n"
+    return (ask + b"\r\n{}") * (requests - 1) + ask + b"connection: close\r\n\r\n{}"
+
+
+def test_a_few_requests_may_come_before_their_answers(asked: Asked) -> None:
+    """One is answered, and sixteen wait."""
+    with connected(asked.server) as wire:
+        wire.sendall(pipelined(1 + MOST_WAITING))
+        assert heard(wire).count(b"HTTP/1.1 200") == 1 + MOST_WAITING
+
+
+def test_who_asks_on_without_pause_is_refused(asked: Asked) -> None:
+    """What waits for an answer is kept in memory, and whatever came in one piece is read before anybody is answered."""
+    with connected(asked.server) as wire:
+        wire.sendall(pipelined(100))
+        answers = heard(wire)
+    assert answers.endswith(b"Invalid HTTP request received.")
+    assert answers.count(b"HTTP/1.1 200") <= 1 + MOST_WAITING
+    assert asked.one("static").status_code == 200
