@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from flagseal.evaluation import FlagSet
 from flagseal.evaluation.compile import compile_flag
 from flagseal.evaluation.resolve import resolve_flag
+from flagseal_validators.plan import sentences
 from flagseal_validators.plan.sentences import changes, on_or_off, summary
 from tests.evaluation.world import ENVIRONMENT, catalogue, contexts, moments, worlds
 from tests.plan.making import effect, planned, turned
@@ -167,11 +168,11 @@ def test_a_flag_that_changes_through_a_segment_names_the_segment() -> None:
 BINDING = "EntitlementBinding/entitlements/acme"
 
 
-def binding(*grants: dict[str, str]) -> dict[str, object]:
-    """Give the spec of a binding of acme's."""
+def binding(*grants: dict[str, str], org: str = "acme") -> dict[str, object]:
+    """Give the spec of an organisation's binding."""
     agreement = {"id": "C-1", "plan": "pro", "from": "2026-01-01", "until": "2027-12-31"}
     granted = [{"flag": "payments/new-checkout", "reason": "trial", **grant} for grant in grants]
-    return {"org": "acme", "owner": "team-accounts", "agreement": agreement, "grants": granted}
+    return {"org": org, "owner": "team-accounts", "agreement": agreement, "grants": granted}
 
 
 def test_a_grant_that_names_a_variant_says_who_gets_it() -> None:
@@ -182,6 +183,46 @@ def test_a_grant_that_names_a_variant_says_who_gets_it() -> None:
     assert told.startswith("off for ")
     assert "(acme)" in told
     assert told.endswith(", before the rule 'entitled' is looked at")
+
+
+@pytest.mark.parametrize(
+    ("entitled", "name"),
+    [
+        ("entitled", "other"),
+        ("entitled", "entitled (enabled)"),
+        ("targets of enabled", "other"),
+        ("targets of enabled", "targets of enabled (enabled)"),
+    ],
+)
+def test_no_name_of_a_rule_hides_whom_a_grant_widens(entitled: str, name: str) -> None:
+    """Not one that reads like the name of what comes before a rule that asks for grants, nor like targets'."""
+    asks = {"all": [{"entitled": True}, {"plan": "beta"}]}
+    rules = [
+        {"name": entitled, "when": asks, "serve": "disabled"},
+        {"name": name, "when": {"org": {"in": ["zz"]}}, "serve": "enabled"},
+    ]
+    environments = production(rules)
+    environments["production"]["targets"] = {"enabled": ["somebody"]}
+    globex = "EntitlementBinding/entitlements/globex"
+    company = Company.of(
+        {
+            CHECKOUT: flag(environments=environments),
+            BINDING: binding({"variant": "enabled"}),
+            globex: binding({}, org="globex"),
+        }
+    )
+    found = effect(planned(company, {globex: binding({"variant": "enabled"}, org="globex")}))
+    asked = "on for those where the organisation is entitled (acme, globex) and plan is beta and the organisation is"
+    assert found.change_class == "widen"
+    assert found.changes == (f"{asked} entitled (acme, globex) instead of {asked} entitled (acme)",)
+
+
+def test_a_plan_is_not_silent_where_it_has_no_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not proven the same and has no sentence is said to have none; what is the same stays silent."""
+    monkeypatch.setattr(sentences, "_changed", lambda *_: ())
+    found = turned(production([orgs("acme")]), production([orgs("acme", "globex")]))
+    assert found.changes == ("served otherwise, in a way these words do not tell",)
+    assert turned(production([orgs("acme")]), production([{**orgs("acme"), "when": {"org": "acme"}}])).changes == ()
 
 
 def test_a_grant_that_lasts_longer_says_until_when() -> None:

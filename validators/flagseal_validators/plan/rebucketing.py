@@ -43,11 +43,11 @@ def rebucketed(
 
 
 def _pairs(before: tuple[Clause, ...], after: tuple[Clause, ...]) -> Iterator[tuple[Clause, Clause]]:
-    """Give each rule afterwards with what it was: by its name or, if it was renamed, by whom it is for."""
-    old = {clause.name: clause for clause in before}
-    gone = [clause for clause in before if clause.name not in {it.name for it in after}]
+    """Give each rule afterwards with what it was: by its key or, if it was renamed, by whom it is for."""
+    old = {clause.key: clause for clause in before}
+    gone = [clause for clause in before if clause.key not in {it.key for it in after}]
     for clause in after:
-        one = old.get(clause.name) or next((it for it in gone if repr(it.when) == repr(clause.when)), None)
+        one = old.get(clause.key) or next((it for it in gone if repr(it.when) == repr(clause.when)), None)
         if one is not None:
             yield clause, one
 

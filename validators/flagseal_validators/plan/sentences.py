@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -34,6 +35,8 @@ _WHOLE: Final = 100
 _DIGITS: Final = 3
 _MOST_DIGITS: Final = 12
 _LONGEST_VALUE: Final = 60
+UNTOLD: Final = "served otherwise, in a way these words do not tell"
+"""Where something may differ and no sentence was found: a plan is not silent about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,9 @@ class Clause:
     """A rule, or the rules that a schedule became, as one.
 
     Attributes:
-        name: The rule's.
+        key: What it is, on both sides of a change: the rule's own name; which of several of that name, by the variant,
+            None for the last; and a number. Whoever names rules cannot write the key of another.
+        name: The rule's, to be read; several may be called the same.
         when: Its condition, times left out.
         times: Its times in words; empty for always.
         outcome: What it serves, at the end of its schedule if it has one.
@@ -50,6 +55,7 @@ class Clause:
         rules: The rules it stands for.
     """
 
+    key: tuple[str, str | None, int]
     name: str
     when: ResolvedCondition
     times: str
@@ -76,21 +82,23 @@ def changes(before: ResolvedFlag, after: ResolvedFlag, label: Label) -> tuple[st
     found = [*_identity(before, after), *_values(before, after)]
     if canonical_json(before.raw) != canonical_json(after.raw):
         found.append("other raw targeting (nobody can say whom it moves)" if after.raw is not None else "rules alone")
-    old, new = {it.name: it for it in clauses(before)}, {it.name: it for it in clauses(after)}
-    names = list(new)
-    kept = [name for name in names if name in old]
-    for position, name in enumerate(names):
-        if name in old:
-            found += _changed(old[name], new[name], after, label)
+    old, new = {it.key: it for it in clauses(before)}, {it.key: it for it in clauses(after)}
+    keys = list(new)
+    kept = [key for key in keys if key in old]
+    for position, key in enumerate(keys):
+        if key in old:
+            found += _changed(old[key], new[key], after, label)
             continue
-        follower = next((other for other in names[position + 1 :] if other in old), None)
-        text = clause_text(new[name], after, label)
+        follower = next((new[other].name for other in keys[position + 1 :] if other in old), None)
+        text = clause_text(new[key], after, label)
         found.append(f"also {text}" if follower is None else f"{text}, before the rule {follower!r} is looked at")
-    found += [f"no longer {clause_text(old[name], before, label)}" for name in old if name not in new]
-    if kept != [name for name in old if name in new]:
-        found.append(f"the rules in another order: {', '.join(map(repr, kept))}")
+    found += [f"no longer {clause_text(old[key], before, label)}" for key in old if key not in new]
+    if kept != [key for key in old if key in new]:
+        found.append(f"the rules in another order: {', '.join(repr(new[key].name) for key in kept)}")
     if before.default != after.default:
         found.append(f"{label(after.default)} instead of {label(before.default)} for everyone else")
+    if not found and repr(before.rules) != repr(after.rules):
+        found.append(UNTOLD)
     return tuple(found)
 
 
@@ -119,6 +127,7 @@ def clauses(flag: ResolvedFlag) -> tuple[Clause, ...]:
         else:
             groups.append([rule])
     found: list[Clause] = []
+    seen: Counter[tuple[str, str | None]] = Counter()
     for number, rules in enumerate(groups):
         last = rules[-1]
         when, window = _apart(last.when)
@@ -126,11 +135,14 @@ def clauses(flag: ResolvedFlag) -> tuple[Clause, ...]:
         if len(rules) > 1:
             begun, ended = _apart(rules[0].when)[1].since, window.since
             times, start = f"from {_instant(begun)} to {_instant(ended)}", rules[0].outcome
-        name = last.name
+        name, which = last.name, None
         if any(name == group[-1].name for group in groups[number + 1 :]):
             # Grants that name a variant come as a rule before their rule.
-            name = f"{name} ({last.outcome.variant if isinstance(last.outcome, Serve) else number})"
-        found.append(Clause(name, when, times, last.outcome, start, not found, tuple(rules)))
+            which = last.outcome.variant if isinstance(last.outcome, Serve) else ""
+            name = f"{name} ({which or number})"
+        key = (last.name, which, seen[last.name, which])
+        seen[last.name, which] += 1
+        found.append(Clause(key, name, when, times, last.outcome, start, not found, tuple(rules)))
     return tuple(found)
 
 
