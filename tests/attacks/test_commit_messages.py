@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flagseal.repository.flag_repository import LARGEST_COMMIT
+from flagseal.repository import flag_repository
+from flagseal.repository.flag_repository import LARGEST_COMMIT, LARGEST_CONTRIBUTION
 from tests.history.branch import Branch
 from tests.history.company import edited, flag, rule
 
@@ -57,9 +58,36 @@ def test_by_a_ticket_that_hides_another(branch: Branch) -> None:
     assert branch.candidate().proposal.statement.ticket == "PAY-1"
 
 
-def test_by_a_commit_too_large_to_be_read(branch: Branch) -> None:
+@pytest.mark.parametrize("size", [LARGEST_CONTRIBUTION, LARGEST_COMMIT])
+def test_by_a_commit_too_large_to_be_read(branch: Branch, size: int) -> None:
     """It counts as one that nobody signed: what it changed can be reverted, and made again."""
-    say(branch, "x" * LARGEST_COMMIT)
+    before = branch.git.head()
+    name = say(branch, "x" * size)
+    [unread] = branch.repository.commits_between(before, name)
+    assert (unread.id, unread.signature, unread.signed_payload) == (name, None, b"")
     branch.commit(WIDER)
     branch.approve("alice")
     assert len(branch.poll()) == 1
+
+
+def test_by_many_commits_that_are_too_large_together(branch: Branch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The largest of them are not read, whoever came first: honest ones keep their signers."""
+    monkeypatch.setattr(flag_repository, "LARGEST_CONTRIBUTIONS", LARGEST_CONTRIBUTION)
+    before = branch.git.head()
+    for _ in range(4):
+        say(branch, "x" * (LARGEST_CONTRIBUTION // 2))
+    last = branch.commit(WIDER)
+    found = branch.repository.commits_between(before, last)
+    assert [bool(commit.signed_payload) for commit in found].count(True) == 2
+    assert found[0].signature is not None
+    branch.approve("alice")
+    assert len(branch.poll()) == 1
+
+
+def test_a_long_message_with_many_co_authors_keeps_its_signer(branch: Branch) -> None:
+    """Honest people write much, too."""
+    authors = "".join(f"Co-authored-by: Somebody {n} <somebody-{n}@example.com>\n" for n in range(500))
+    message = f"change\n\n{'It says why, at length. ' * 800}\n\nTicket: PAY-1\n{authors}"
+    branch.commit(WIDER, message=message)
+    statement = branch.candidate().proposal.statement
+    assert (statement.contributors, statement.ticket) == (("bob",), "PAY-1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import zlib
 from typing import TYPE_CHECKING
 
@@ -361,3 +362,20 @@ def test_governed_trees_change_with_governed_files_only(repository: GitRepositor
     assert repository.open().governed_trees("HEAD") == before
     repository.put({CHECKOUT: flag(default="enabled")}).commit()
     assert repository.open().governed_trees("HEAD") != before
+
+
+def test_many_objects_are_not_held_all_at_once(repository: GitRepository) -> None:
+    """Read one after another, they take the memory of a few."""
+    names = []
+    for number in range(24):
+        (repository.path / "blob").write_bytes(b"%04d" % number + b"x" * 1024 * 1024)
+        names.append(repository.git("hash-object", "-w", "blob"))
+    git = repository.open().git
+    tracemalloc.start()
+    try:
+        sizes = [len(data or b"") for _, _, data in git.objects(names, largest=2 * 1024 * 1024)]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert sizes == [1024 * 1024 + 4] * 24
+    assert peak < 16 * 1024 * 1024

@@ -22,7 +22,6 @@ class Commit:
         tree: Object id of its whole tree.
         parents: Object ids; the first is the line it continues.
         committed_at: What the committer's clock said, by their own word.
-        message: Subject, body and trailers.
         signature: The armoured signature of its header; None for an unsigned commit, and for one that
             carries several, since git and we could then disagree about which counts.
         signed_payload: The bytes the signature is about.
@@ -32,9 +31,13 @@ class Commit:
     tree: str
     parents: tuple[str, ...]
     committed_at: datetime
-    message: str
     signature: bytes | None
     signed_payload: bytes
+
+    @property
+    def message(self) -> str:
+        """Subject, body and trailers; read from the payload anew, so that a long one is held once."""
+        return self.signed_payload.partition(b"\n\n")[2].decode("utf-8", "replace")
 
     def trailer(self, key: str) -> str | None:
         """Find a trailer (``Ticket: PAY-1``) in the last paragraph; the last one counts, case of the key does not.
@@ -62,7 +65,7 @@ def unread_commit(name: str) -> Commit:
     Args:
         name: Its object id.
     """
-    return Commit(name, "", (), datetime.fromtimestamp(0, UTC), "", None, b"")
+    return Commit(name, "", (), datetime.fromtimestamp(0, UTC), None, b"")
 
 
 def parse_commit(name: str, raw: bytes) -> Commit:
@@ -86,7 +89,6 @@ def parse_commit(name: str, raw: bytes) -> Commit:
         tree=first.get(b"tree", b"").decode("ascii", "replace"),
         parents=tuple(value.decode("ascii", "replace") for key, value in headers if key == b"parent"),
         committed_at=datetime.fromtimestamp(min(int(time[1]), 32503680000) if time else 0, UTC),
-        message=message.decode("utf-8", "replace"),
         signature=signatures[0] + b"\n" if len(signatures) == 1 else None,
         signed_payload=kept + b"\n" + message,
     )

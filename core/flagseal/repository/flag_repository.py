@@ -29,6 +29,11 @@ LARGEST_FILE = 256 * 1024
 """Bytes; the loader's own limit, applied before a file is read at all."""
 _TOO_LARGE = b" " * (LARGEST_FILE + 1)
 LARGEST_COMMIT = 4 * 1024 * 1024
+"""Bytes; of one that somebody asks for."""
+LARGEST_CONTRIBUTION = 64 * 1024
+"""Bytes of one commit among those that came with a change; long messages and many co-authors have a tenth."""
+LARGEST_CONTRIBUTIONS = 32 * 1024 * 1024
+"""Bytes of all of them that are read; some thirty thousand commits of usual size."""
 
 _KINDS: Mapping[str, EntryKind] = {"100644": "file", "100755": "file", "120000": "symlink", "160000": "submodule"}
 
@@ -139,8 +144,9 @@ class FlagRepository:
     def commits_between(self, start: str, end: str) -> tuple[Commit, ...]:
         """Read every commit reachable from one commit but not from another, children before parents.
 
-        One that is absurdly large is there as a commit that nobody signed: whoever can have a commit merged must not
-        be able to stop all that follow it.
+        One that is larger than :data:`LARGEST_CONTRIBUTION`, and the largest of more than
+        :data:`LARGEST_CONTRIBUTIONS`, are there as commits that nobody signed: whoever can have commits merged must not
+        be able to stop all that follow them.
 
         Raises:
             RepositoryError: ``UnknownRevision``, ``ShallowClone``, ``ObjectMissing``, ``ObjectCorrupt``.
@@ -148,7 +154,7 @@ class FlagRepository:
         self._require_whole_history()
         first, last = self.resolve(start), self.resolve(end)
         ids = self.git.text("rev-list", "--topo-order", last, f"^{first}").split()
-        found = self.git.objects(ids, largest=LARGEST_COMMIT)
+        found = self.git.objects(ids, largest=LARGEST_CONTRIBUTION, altogether=LARGEST_CONTRIBUTIONS)
         return tuple(unread_commit(name) if data is None else parse_commit(name, data) for name, _, data in found)
 
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from flagseal.model.errors import RepositoryError
@@ -47,6 +48,9 @@ _ENVIRONMENT = {
 
 LARGEST_LISTING = 64 * 1024 * 1024
 """Bytes of paths that are listed of one tree; about half a million files."""
+
+_BATCH = 4 * 1024 * 1024
+"""Bytes of objects that are read at once, unless one alone is larger."""
 
 _COMMITS_KEPT = 64
 
@@ -221,27 +225,35 @@ class Plumbing:
         self._commits.add(found)
         return found
 
-    def objects(self, ids: Iterable[str], *, largest: int) -> Iterator[tuple[str, str, bytes | None]]:
-        """Read objects, each checked against its own id.
+    def objects(
+        self, ids: Iterable[str], *, largest: int, altogether: int | None = None
+    ) -> Iterator[tuple[str, str, bytes | None]]:
+        """Read objects, each checked against its own id; no more of them at once than a few megabytes.
 
         Args:
             ids: Object ids, full length.
             largest: Size in bytes above which an object is not read.
+            altogether: Bytes of all that are read; where they do not suffice, the largest are not read.
 
         Raises:
             RepositoryError: ``ObjectMissing``, or ``ObjectCorrupt`` if the content has another hash.
 
         Yields:
-            Id, type and content (None where it is larger than ``largest``), in the order asked for.
+            Id, type and content (None where it is too large), in the order asked for.
         """
         wanted = list(ids)
         if not wanted:
             return
         sizes = self._headers(wanted)
-        small = [name for name in wanted if sizes[name][1] <= largest]
-        contents = self._contents(small)
-        for name in wanted:
-            yield name, sizes[name][0], contents.get(name)
+        small = {name: sizes[name][1] for name in wanted if sizes[name][1] <= largest}
+        if altogether is not None:
+            ranked = sorted(small, key=lambda name: small[name])
+            sums = accumulate(small[name] for name in ranked)
+            small = {name: small[name] for name, spent in zip(ranked, sums, strict=True) if spent <= altogether}
+        for batch in _batches(wanted, small):
+            contents = self._contents([name for name in batch if name in small])
+            for name in batch:
+                yield name, sizes[name][0], contents.get(name)
 
     def _headers(self, ids: list[str]) -> dict[str, tuple[str, int]]:
         lines = self.text("cat-file", "--batch-check", stdin="\n".join([*ids, ""]).encode("ascii")).splitlines()
@@ -276,6 +288,19 @@ class Plumbing:
                 )
             contents[name] = data
         return contents
+
+
+def _batches(names: list[str], sizes: Mapping[str, int]) -> Iterator[list[str]]:
+    """Divide names so that no more than :data:`_BATCH` bytes come together, except where one alone has more."""
+    batch, held = list[str](), 0
+    for name in names:
+        size = sizes.get(name, 0)
+        if batch and held + size > _BATCH:
+            yield batch
+            batch, held = [], 0
+        batch.append(name)
+        held += size
+    yield batch
 
 
 def _command(arguments: tuple[str, ...]) -> str:
