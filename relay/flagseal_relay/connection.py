@@ -2,8 +2,8 @@
 
 uvicorn keeps a request's line and headers in memory however long they grow, and httptools copies them with every piece
 that comes: one connection that goes on sending a header stops everybody else's answers. And nothing there bounds how
-long a request may take to arrive, so whoever opens connections and keeps silent holds them for ever. Nor is there an end to the
-requests that may be sent before the first is answered.
+long a request may take to arrive, so whoever opens connections and keeps silent holds them for ever; so does whoever
+does not read the answers. Nor is there an end to the requests that may be sent before the first is answered.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _LOOK_EVERY: Final = 15.0
 class BoundedProtocol(HttpToolsProtocol):
     """End a connection whose request is too large, or takes too long to come.
 
-    A request has to be complete by the second look at it, and a new connection has to have made one. Nothing is
-    measured while requests are answered.
+    A request has to be complete by the second look at it, and a new connection has to have made one. While requests are
+    answered, only that something is read of the answers is asked for.
 
     Attributes:
         look_every: Seconds between two looks at a connection.
@@ -41,6 +41,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._received = 0
         self._received_for: object = None
         self._awaited: tuple[object, ...] = ()
+        self._unread: tuple[object, ...] = ()
         self._next_look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -75,18 +76,25 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def look(self) -> None:
-        """End the connection if the request that it owed at the last look has not come."""
-        owed = self._owed()
-        if owed and owed == self._awaited:
+        """End the connection if since the last look the request that it owed has not come, or nothing was read."""
+        owed, unread = self._owed(), self._left_unread()
+        if (owed and owed == self._awaited) or (unread and unread == self._unread):
             self.transport.abort()
             return
-        self._awaited = owed
+        self._awaited, self._unread = owed, unread
         self._next_look = self.loop.call_later(self.look_every, self.look)
 
     def _owed(self) -> tuple[object, ...]:
         """Tell what has not come whole: the body of the request at hand, or the head of the next one."""
         cycle = self.cycle
+        if self.transport.is_closing():
+            return ()
         if cycle is not None and not cycle.response_complete:
             return (cycle, "body") if cycle.more_body else ()
         # Between two requests uvicorn's own timer runs, from the end of an answer to the next byte.
         return (cycle, "head") if self.timeout_keep_alive_task is None else ()
+
+    def _left_unread(self) -> tuple[object, ...]:
+        """Tell how much that was answered is still here, and what answer it is of; the same again: nothing was read."""
+        size = self.transport.get_write_buffer_size()
+        return (self.cycle, len(self.pipeline), size) if size else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from contextlib import suppress
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
 from flagseal_relay.connection import MOST_BYTES, MOST_WAITING, BoundedProtocol
 from flagseal_relay.serve import serve
 from tests.relay.harness import MemorySource, make_relay, view
+from tests.relay.test_refreshing import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,6 +132,82 @@ def test_who_has_been_answered_keeps_the_connection(looked_at: Looked) -> None:
         assert wire.recv(65_536).startswith(b"HTTP/1.1 200")
         looked_at.server.stop()
         assert b"".join(iter(lambda: stream.recv(65_536), b"")).endswith(b"0\r\n\r\n")
+
+
+def connections(server: Server) -> list[BoundedProtocol]:
+    """Give the connections that are open."""
+    return [it for it in server._uvicorn.server_state.connections if isinstance(it, BoundedProtocol)]
+
+
+def is_stuck(server: Server) -> bool:
+    """Tell whether an answer waits for its reader."""
+    return any(it.transport.get_write_buffer_size() for it in connections(server))
+
+
+@pytest.mark.parametrize("kept_alive", [75, 0.01], ids=["an answer waits", "closed"])
+def test_who_does_not_read_holds_no_connection(looked_at: Looked, kept_alive: float) -> None:
+    """Neither while answers wait for room, nor when all was written and the connection is to be closed."""
+    server = looked_at.server
+    server._uvicorn.config.timeout_keep_alive = kept_alive  # type: ignore[assignment]  # a fraction is as good
+    # Accepted connections inherit both. Some kernels would end them themselves, later.
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        server._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0)
+    server._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    with socket.socket() as wire:
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        wire.settimeout(60)
+        wire.connect((server.host, server.port))
+        asked = 2 if kept_alive < 1 else MOST_WAITING
+        wire.sendall(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n" * asked)
+        eventually(lambda: is_stuck(server))
+        looked_at.begun.set()
+        eventually(lambda: not connections(server))
+
+
+class Wire(asyncio.Transport):
+    """A connection of which a test says how much is unread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unread = 0
+        self.closing = self.aborted = False
+
+    def get_write_buffer_size(self) -> int:
+        """Give what the test says."""
+        return self.unread
+
+    def is_closing(self) -> bool:
+        """Give what the test says."""
+        return self.closing
+
+    def abort(self) -> None:
+        """Note it."""
+        self.aborted = True
+
+
+@pytest.mark.parametrize("closing", [False, True], ids=["open", "closing"])
+def test_who_reads_slowly_is_left_in_peace(closing: bool) -> None:
+    """As long as something is read between two looks."""
+
+    async def looked() -> None:
+        protocol = BoundedProtocol(uvicorn.Config(_nothing), ServerState(), {})
+        wire = Wire()
+        protocol.connection_made(wire)
+        protocol.timeout_keep_alive_task = None if closing else protocol.loop.call_later(75, wire.abort)
+        wire.closing = closing
+        for unread in (9000, 8000, 7000, 6999):
+            wire.unread = unread
+            protocol.look()
+            assert not wire.aborted
+        protocol.look()
+        assert wire.aborted
+
+    asyncio.run(looked())
+
+
+async def _nothing(scope: object, receive: object, send: object) -> None:
+    """Serve nobody."""
+    del scope, receive, send
 
 
 def test_a_body_as_large_as_is_taken_is_taken(asked: Asked) -> None:
