@@ -145,12 +145,25 @@ def test_by_merging_ahead_of_a_required_check(declaring: World) -> None:
 def test_by_a_commit_status_of_ones_own(declaring: World) -> None:
     """Whoever may push can set a status of any name; only one that the ruleset's app set is that check."""
     declaring.repo.rulesets.clear()
+    declaring.repo.protect(checks=(("ci", 55),))
+    let_pass(declaring, PASS)
+    pull = declaring.landed(WIDER)
+    declaring.github.apps |= {"mine": 666, "ours": 55}
+    for creator in (declaring.user("carol"), User(700, "mine[bot]", "Bot"), User(701, "ours", "User")):
+        declaring.repo.status("ci", pull.merged_head, creator)
+    assert "set by carol-gh, mine[bot], ours, of whom GitHub does not say" in refused(declaring)
+    declaring.repo.status("ci", pull.merged_head, User(702, "ours[bot]", "Bot"))
+    assert declaring.accept().sequence == 1
+
+
+def test_by_a_commit_status_of_a_workflow_on_ones_own_branch(declaring: World) -> None:
+    """Whoever may push writes as the bot of GitHub Actions; its status is no app's, its check run still is."""
+    declaring.repo.rulesets.clear()
     declaring.repo.protect(checks=(("ci", ACTIONS_APP),))
     let_pass(declaring, PASS)
     pull = declaring.landed(WIDER)
-    declaring.github.apps |= {"mine": 666, "github-actions": ACTIONS_APP}
-    for creator in (declaring.user("carol"), User(700, "mine[bot]", "Bot"), User(701, "github-actions", "User")):
-        declaring.repo.status("ci", pull.merged_head, creator)
-    assert "set by carol-gh, github-actions, mine[bot], of whom GitHub does not say" in refused(declaring)
-    declaring.repo.status("ci", pull.merged_head, User(702, "github-actions[bot]", "Bot"))
+    declaring.github.apps["github-actions"] = ACTIONS_APP
+    declaring.repo.status("ci", pull.merged_head, User(41898282, "github-actions[bot]", "Bot"))
+    assert "set by github-actions[bot], of whom GitHub does not say" in refused(declaring)
+    declaring.repo.check("ci", pull.merged_head)
     assert declaring.accept().sequence == 1

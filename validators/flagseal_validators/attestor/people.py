@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from flagseal_validators.forge.facts import ANYBODYS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
@@ -14,8 +16,6 @@ if TYPE_CHECKING:
 
 FORGES_OWN: Final = {"github": 19864447}
 """Number of the account under which a forge itself commits (``web-flow`` at GitHub)."""
-ANYBODYS: Final = {"github": 41898282}
-"""Number of the account as whom every workflow of a repository writes, on whatever branch somebody pushed it."""
 _DECISIVE: Final = ("approved", "changes-requested", "dismissed")
 
 

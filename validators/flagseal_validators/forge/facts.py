@@ -17,6 +17,8 @@ from flagseal.model.errors import ForgeError
 
 VERSION: Final = 1
 LARGEST_FACTS: Final = 16 * 1024 * 1024
+ANYBODYS: Final = {"github": 41898282}
+"""Number of the account as whom every workflow of a repository writes, on whatever branch somebody pushed it."""
 
 ReviewState = Literal["approved", "changes-requested", "commented", "dismissed", "pending"]
 PushKind = Literal["push", "force-push", "creation", "deletion", "request-merge", "queue-merge"]

@@ -1,7 +1,8 @@
 """Commit statuses as required checks: what an app said of a commit before there were check runs.
 
 A status names the account that set it, and no app. An app sets it by its bot's account, ``<slug>[bot]``, and GitHub
-says which app has that slug. Everybody else's statuses are no app's: whoever may push can set one of any name.
+says which app has that slug. Everybody else's statuses are no app's: whoever may push can set one of any name. They
+can do so as the bot of GitHub Actions, too, by a workflow on a branch of theirs: so its statuses are no app's either.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from flagseal_validators.forge.facts import CheckRun
+from flagseal_validators.forge.facts import ANYBODYS, CheckRun
 from flagseal_validators.forge.github.answers import At
 from flagseal_validators.forge.github.asking import missing
 
@@ -51,7 +52,9 @@ def statuses(asker: Asker, name: str, commits: Iterable[str], wanted: Collection
             state = body.text("state")
             if state not in _SAID:
                 raise missing(f"status {context} of {commit[:12]}", f"its state {state!r} is not known")
-            slug = _BOT.fullmatch(login) if account is not None and account.text("type") == "Bot" else None
+            slug = None
+            if account is not None and account.text("type") == "Bot" and account.number("id") != ANYBODYS["github"]:
+                slug = _BOT.fullmatch(login)
             if slug is not None and login not in apps:
                 apps[login] = _app(asker, slug[1])
             yield CheckRun(
