@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from flagseal.emergency import Emergencies, take
+from flagseal.emergency import Emergencies, require_holding, take
+from flagseal.emergency.ledger import missing
 from flagseal.history import build, next_change
-from tests.emergency.scene import emergency_policies, ending, override, receipted, signed, world
+from tests.emergency.scene import ROLE, emergency_policies, ending, override, receipted, signed, world
 from tests.incidents.world import TEAMS, review_of
 from tests.snapshot.world import MONDAY, World, answer, flag
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from flagseal.model.canonical import Json
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
+MORE = [signed(ending(by_name=f"over-{number}")) for number in range(5)]
+
+
+def loaded(listed: Sequence[Json]) -> Any:  # noqa: ANN401 (JSON)
+    """Read what was written, as clients do."""
+    return json.loads(json.dumps(listed))
 
 
 @pytest.fixture
@@ -176,6 +187,55 @@ def test_of_too_many_the_reviewed_ones_go_first_and_then_the_oldest(
     now, organisation = company.clock(), company.head.policies.organisation
     after, _ = take(known, (), organisation, company.trust, now=now, reviewed=lambda it: it.claim.name in looked_at)
     assert [it.claim.name for it in after.standings] == (["o-0", "o-2"] if looked_at else ["o-1", "o-2"])
+
+
+def test_what_ended_is_not_ended_again(company: World) -> None:
+    """Neither early nor by itself: each would be one more to be listed and checked, and change nothing."""
+    company.offer(signed(override()))
+    many = [signed(ending(by_name=f"over-{number}")) for number in range(3)]
+    assert refusals(company, *many) == [None, "NothingToEnd", "NothingToEnd"]
+    company.clock.advance(seconds=1)
+    assert refusals(company, signed(ending(by_name="again"), at=company.clock())) == ["NothingToEnd"]
+    company.offer(signed(override(name="short", until=company.clock() + MINUTE), at=company.clock()))
+    company.clock.advance(minutes=1)
+    assert refusals(company, signed(ending("short", by_name="late"), at=company.clock())) == ["NothingToEnd"]
+    assert [it.claim.name for it in company.emergencies.standings] == ["stop-it", "over-0", "short"]
+
+
+def test_of_many_that_ended_one_the_earliest_stays(company: World) -> None:
+    """A list that is published already names more: clients go on taking it, and the publisher lets go of them."""
+    (started, first) = company.offer(signed(override()), signed(ending(by_name="over-5"), at=MONDAY - MINUTE))
+    assert started.standing is not None
+    assert first.standing is not None
+    more = [replace(first.standing, claim=it.claim, proof=it.proof) for it in MORE if it.proof is not None]
+    published = Emergencies((started.standing, *more, first.standing))
+    organisation, trust = company.head.policies.organisation, company.trust
+    listed = [it.body() for it in published.standings]
+    assert len(require_holding(loaded(listed), organisation, trust, as_of=MONDAY).standings) == len(MORE) + 2
+
+    held, _ = take(published, (), organisation, trust, now=MONDAY + HOUR)
+    assert missing(published, held, organisation, trust, as_of=MONDAY + HOUR) is None
+    assert len(held.standings) == len(MORE) + 2, "to clients that hold it, what would still matter is not left out"
+    later = MONDAY + timedelta(days=400)
+    kept, _ = take(held, (), organisation, trust, now=later, reviewed=lambda _: False)
+    assert [it.claim.name for it in kept.standings] == ["stop-it", "over-5"]
+    assert kept.standings[0].until == held.standings[0].until
+    assert missing(held, kept, organisation, trust, as_of=later) is None
+    assert require_holding(loaded([it.body() for it in kept.standings]), organisation, trust, as_of=later) == kept
+
+
+def test_another_may_end_what_goes_on_as_the_first_lost_the_role(tmp_path: Path) -> None:
+    """Their claim ends nothing any more, so it stands in nobody's way."""
+    both = {"release-manager": {"people": ["dora"]}, "security": {"people": ["frank", "dora"]}}
+    company = world(tmp_path, roles={**both, ROLE: {"people": ["alice", "bob"]}})
+    company.publish()
+    company.offer(signed(override(), "bob"), signed(ending()))
+    assert not company.emergencies.holding(MONDAY)
+    company.accept(emergency_policies(roles={**both, ROLE: {"people": ["bob"]}})[0], by=("frank", "dora"))
+    company.offer()
+    assert company.emergencies.holding(MONDAY)
+    assert refusals(company, signed(ending(by_name="again"), "bob", at=company.clock())) == [None]
+    assert not company.emergencies.holding(MONDAY)
 
 
 def test_what_somebody_made_ends_with_their_role(company: World) -> None:

@@ -214,6 +214,7 @@ def take(
             own = Emergencies(tuple(standings)).find(claim)
             if own is None:
                 own = _standing((claim, offer.proof, clock), organisation, trust, standings)
+                _require_needed(own, standings)
                 standings.append(own)
             found[own.identity] = Outcome(claim, own, None)
         except ApprovalError as error:
@@ -312,6 +313,22 @@ def _require_room(own: Standing, standings: Sequence[Standing]) -> None:
         _require_short(claim, "the freezes that it overlaps", length(around))
 
 
+def _require_needed(own: Standing, standings: Sequence[Standing]) -> None:
+    """Refuse to end what has ended already: it would change nothing, and be listed and checked by everybody.
+
+    Asked of what is new alone. Lists that were published earlier hold such claims, and clients go on taking them.
+    """
+    if own.claim.ends is None:
+        return
+    ended = [it for it in standings if _is_ended_by(it, own)]
+    if not any(it.by_itself > own.taken_at and _first_end(it, standings) is None for it in ended):
+        raise ApprovalError(
+            f"{own.claim.title}: {own.claim.kind} {own.claim.ends} has ended already.",
+            code="NothingToEnd",
+            remedy="Nothing has to be done.",
+        )
+
+
 def _require_short(claim: Claim, others: str, together: timedelta) -> None:
     if together > LONGEST:
         raise ApprovalError(
@@ -342,8 +359,14 @@ def _ended(standings: Iterable[Standing]) -> tuple[Standing, ...]:
 
 
 def _end_of(standing: Standing, everything: Iterable[Standing]) -> datetime:
-    enders = [it.since for it in everything if _is_ended_by(standing, it)]
-    return max(standing.since, min([standing.by_itself, *enders]))
+    first = _first_end(standing, everything)
+    early = standing.by_itself if first is None else first.since
+    return max(standing.since, min(standing.by_itself, early))
+
+
+def _first_end(standing: Standing, everything: Iterable[Standing]) -> Standing | None:
+    """Find what ends one; of several the earliest, by which alone the end is told."""
+    return min((it for it in everything if _is_ended_by(standing, it)), key=lambda it: it.since, default=None)
 
 
 def _kept_until(standing: Standing, everything: Sequence[Standing]) -> datetime:
@@ -369,12 +392,12 @@ def _pruned(standings: Iterable[Standing], now: datetime, reviewed: Callable[[St
     """Leave out what ended long ago and was reviewed; of too many that ended the reviewed ones, then the oldest."""
     everything = tuple(standings)
     over = sorted((it for it in everything if it.kept_until <= now), key=lambda it: it.kept_until, reverse=True)
-    # What ends another is no emergency, and stays with what it ends.
+    # What ends another is no emergency, and stays with what it ends: one with each.
     told = [it for it in over if it.claim.ends is None]
     kept = [it for it in told if it.kept_until > now - KEPT or not reviewed(it)]
     if len(kept) > MOST_KEPT:
         kept = sorted(kept, key=reviewed)[:MOST_KEPT]
-    enders = [it for it in over if any(_is_ended_by(of, it) for of in kept)]
+    enders = [first for of in kept if (first := _first_end(of, everything)) is not None]
     left = {it.identity for it in (*kept, *enders)}
     return (it for it in everything if it.kept_until > now or it.identity in left)
 
