@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flagseal.evaluation import FlagSet, InvalidFlagSet
+from flagseal.evaluation.flag import Ready
 from tests.evaluation.flags import NOW, ask, flag, flag_set
 from tests.evaluation.world import values
 
@@ -531,6 +532,21 @@ def test_a_caller_deep_in_its_own_recursion_spoils_nothing(room: int) -> None:
 
 
 # Threads
+
+
+def test_what_another_thread_compiles_meanwhile_is_no_error() -> None:
+    """One thread does not find the flag compiled, and before it goes on another one has done it."""
+    document = {"flags": {"f": flag({"if": [{"===": [{"var": "x"}, 1]}, "on"]})}}
+    flags, other = FlagSet.load(document), FlagSet.load(document)
+    assert other.evaluate("f", {"x": 1}).variant == "on"
+
+    class Meanwhile(dict[str, Ready]):
+        def __missing__(self, key: str) -> Ready:
+            self.update(other._ready)
+            raise KeyError(key)
+
+    flags._ready = Meanwhile()
+    assert flags.evaluate("f", {"x": 1}) == other.evaluate("f", {"x": 1})
 
 
 def test_any_number_of_threads_may_ask_at_once() -> None:

@@ -114,10 +114,12 @@ class FlagSet:
         try:
             if key not in self._flags:
                 return error("FLAG_NOT_FOUND", f"no flag {quoted(str(key))}", self._metadata)
-            if key in self._ready:
+            ready = self._ready.get(key)
+            if ready is None:
+                ready = self._ready[key] = self._compiled(key)
+            elif not isinstance(problem, KeyError):
                 return self._failed(key, context, problem)
-            ready = self._compiled(key)
-            self._ready[key] = ready
+            # Or another thread has compiled it since it was missing: a KeyError may say that, and not that it failed.
         except Exception as failure:  # noqa: BLE001 (total by contract)
             # Not kept: a caller deep in its own recursion may leave no room, and the next one may have it.
             return error("GENERAL", f"cannot compile here: {type(failure).__name__}", self._metadata)
