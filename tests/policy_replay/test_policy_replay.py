@@ -81,7 +81,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     made.commit("refused", CHECKOUT, "[acme, globex]", "[acme, globex, hooli]")
     made.approve("alice")
     made.commit("policy", CHECKOUT, "[acme, globex, hooli]", "[acme, globex]")
-    made.commit("policy", "policies/calendar.yaml", "name: year end,", "name: turn of the year,")
+    made.commit("policy", "policies/calendar.yaml", "timezone: Europe/Berlin,", "timezone: Europe/Vienna,")
     made.approve("frank", "grace")
     made.publish()
     made.commit("waiting", CHECKOUT, "[acme, globex]", "[acme, globex, initech]")
