@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
@@ -63,13 +64,55 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._received > MOST_BYTES:
             self.transport.abort()
             return
-        super().data_received(data)
+        rest = data
+        while rest:
+            rest = self._taken(rest)
+
+    def _taken(self, data: bytes) -> bytes:
+        """Take pieces of requests, and give what is to be taken still.
+
+        A server may leave an offer to speak another protocol unheeded (RFC 9110, section 7.8), and has to take the
+        body then. httptools stops before it, as if the other protocol began there; so the request begins once more,
+        without the offer. Java's client offers HTTP/2 with every request.
+        """
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            head = self._head_without_offer()
+            self.parser = _parser(self)
+            return head + data[offer.args[0] :]
+        except httptools.HttpParserError:
+            self.logger.warning("A request is malformed, or one too many.")
+            self.send_400_response("Invalid HTTP request received.")
+        return b""
+
+    def _head_without_offer(self) -> bytes:
+        first = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        named = [b"%b: %b" % (name, value) for name, value in self.headers if name != b"upgrade"]
+        return b"\r\n".join([first, *named, b"", b""])
+
+    def on_headers_complete(self) -> None:
+        """Have the request answered, unless it has to begin once more.
+
+        Raises:
+            ValueError: It asks for a tunnel. The answer is 400, and the connection closed.
+        """
+        if self.parser.get_method() == b"CONNECT":
+            raise ValueError("nothing lies behind a relay")
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Note that the request is whole, unless it has to begin once more."""
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
 
     def on_message_begin(self) -> None:
         """Begin to take a request, unless too many wait already.
 
         Raises:
-            ValueError: They do. uvicorn answers 400, and closes.
+            ValueError: They do. The answer is 400, and the connection closed.
         """
         if len(self.pipeline) >= MOST_WAITING:
             raise ValueError("too many requests before their answers")
@@ -98,3 +141,11 @@ class BoundedProtocol(HttpToolsProtocol):
         """Tell how much that was answered is still here, and what answer it is of; the same again: nothing was read."""
         size = self.transport.get_write_buffer_size()
         return (self.cycle, len(self.pipeline), size) if size else ()
+
+
+def _parser(protocol: BoundedProtocol) -> httptools.HttpRequestParser:
+    """Make one like uvicorn's."""
+    parser = httptools.HttpRequestParser(protocol)
+    # What comes after a request that is the last is no fault of that request.
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)
+    return parser

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -190,7 +191,7 @@ def test_who_reads_slowly_is_left_in_peace(closing: bool) -> None:
     """As long as something is read between two looks."""
 
     async def looked() -> None:
-        protocol = BoundedProtocol(uvicorn.Config(_nothing), ServerState(), {})
+        protocol = BoundedProtocol(uvicorn.Config(_nothing, log_config=None), ServerState(), {})
         wire = Wire()
         protocol.connection_made(wire)
         protocol.timeout_keep_alive_task = None if closing else protocol.loop.call_later(75, wire.abort)
@@ -244,3 +245,37 @@ def test_who_asks_on_without_pause_is_refused(asked: Asked) -> None:
     assert answers.endswith(b"Invalid HTTP request received.")
     assert answers.count(b"HTTP/1.1 200") <= 1 + MOST_WAITING
     assert asked.one("static").status_code == 200
+
+
+OFFER = (
+    b"POST /ofrep/v1/evaluate/flags/static HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nContent-Length: 2\r\n"
+    b"Host: localhost\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\nUpgrade: h2c\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [[OFFER + b"{}"], [OFFER, b"{}"], [OFFER[:-9], OFFER[-9:] + b"{", b"}"], [(OFFER + b"{}") * 3]],
+    ids=["whole", "head and body", "within the name", "three at once"],
+)
+def test_who_offers_another_protocol_is_answered_in_this_one(
+    asked: Asked, pieces: list[bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    """As Java's client does, with every request as long as nobody takes it up; nothing is lost, and nothing logged."""
+    with connected(asked.server) as wire:
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in pieces:
+            wire.sendall(piece)
+            time.sleep(0.01)  # So that it is read by itself; otherwise less is tested.
+        wire.sendall(pipelined(1))
+        answers = heard(wire)
+    assert answers.count(b"HTTP/1.1 200") == b"".join(pieces).count(b"POST") + 1
+    assert answers.count(b"HTTP/1.1") == answers.count(b"HTTP/1.1 200")
+    assert not caplog.records
+
+
+def test_a_tunnel_is_refused(asked: Asked) -> None:
+    """Nothing lies behind a relay."""
+    with connected(asked.server) as wire:
+        wire.sendall(b"CONNECT localhost:80 HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        assert heard(wire).startswith(b"HTTP/1.1 400")
