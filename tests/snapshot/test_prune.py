@@ -10,7 +10,7 @@ import pytest
 from flagseal.model.errors import SnapshotError
 from flagseal.snapshot.layout import target_name
 from flagseal.snapshot.marks import Mark
-from flagseal.snapshot.prune import plan, prune
+from flagseal.snapshot.prune import _closed, plan, prune
 from flagseal.snapshot.publish import Publisher
 from flagseal.snapshot.published import read_live
 from flagseal.snapshot.store import DirectoryStore
@@ -289,3 +289,50 @@ def test_what_a_killed_run_has_left_missing_the_next_one_puts_back(world: World)
     done = prune(world.directory, world.root, world.marks.read(), now=world.clock(), keep=3)
     assert wanted in done.restored
     assert world.directory.get(wanted) == stored
+
+
+def test_no_number_of_batches_makes_the_timestamp_again_what_a_publisher_has_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that stalled for all of them would otherwise go on, and name what is gone; clients notice nothing."""
+    seen: list[bytes] = []
+
+    class Watched(DirectoryStore):
+        def replace(self, name: str, data: bytes, *, if_match: str | None) -> str:
+            seen.append(data)
+            return super().replace(name, data, if_match=if_match)
+
+    before = world.directory.get("metadata/timestamp.json")
+    assert before is not None
+    monkeypatch.setattr("flagseal.snapshot.prune._BATCH", 1)
+    for number in range(70):
+        overwrite(world.directory, f"targets/notes/{number:064x}.json", b"old")
+    assert run(world, Watched(world.directory.path), keep=1) > 70
+    assert len({before.data, *seen}) == len(seen) + 1 > 71
+    assert max(map(len, seen)) < len(before.data) + 16, "readers fetch it every second"
+    verified(world)
+
+
+@pytest.mark.parametrize("breaks", [0, 1, 2, 5, 63], ids=str)
+def test_closing_goes_on_from_the_line_breaks_of_earlier_versions(world: World, breaks: int) -> None:
+    """A store may have been pruned by one of them just before."""
+    stored = world.directory.get("metadata/timestamp.json")
+    assert stored is not None
+    overwrite(world.directory, "metadata/timestamp.json", stored.data + b"\n" * breaks)
+    seen = {stored.data + b"\n" * breaks}
+    for _ in range(100):
+        etag = closed(world.directory)
+        after = world.directory.get("metadata/timestamp.json")
+        assert after is not None
+        assert after.etag == etag
+        assert after.data not in seen
+        assert after.data.startswith(stored.data)
+        assert not after.data.removeprefix(stored.data).strip()
+        seen.add(after.data)
+    verified(world)
+
+
+def closed(store: DirectoryStore) -> str | None:
+    """Close as after a batch."""
+    stored = store.get("metadata/timestamp.json")
+    return _closed(store, stored.etag if stored is not None else None)

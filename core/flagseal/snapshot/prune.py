@@ -41,8 +41,10 @@ _TIMESTAMP: Final = metadata_name(Timestamp.type)
 _BATCH: Final = 32 * 1024 * 1024
 """Bytes held in memory at a time, to be put back if need be."""
 
-_MOST_BREAKS: Final = 64
-"""Line breaks at the end of a timestamp, beyond which it begins again with none: readers fetch it every second."""
+_LOW: Final = b"\n"
+_HIGH: Final = b" "
+_DIGITS: Final = _LOW + _HIGH
+"""The count of batches at the end of a timestamp is written in these: readers fetch it every second."""
 
 _MOST_ATTEMPTS: Final = 64
 
@@ -199,19 +201,27 @@ def _added(done: Pruned, gone: Mapping[str, bytes], restored: tuple[str, ...]) -
 def _closed(store: Store, etag: str | None) -> str | None:
     """Change the timestamp's bytes, and nothing that they say; give its tag, or None if it is another by now.
 
-    Signatures are over what the file says, not over line breaks at its end; but every publisher that read it before
+    Signatures are over what the file says, not over white space at its end; but every publisher that read it before
     has to read it again before it can replace it.
     """
     there = store.get(_TIMESTAMP)
     if there is None or there.etag != etag:
         return None
-    says = there.data.rstrip(b"\n")
-    # One more each time: to and fro it would soon be the file again that a publisher has read.
-    data = says + b"\n" * ((len(there.data) - len(says) + 1) % _MOST_BREAKS)
+    says = there.data.rstrip(_DIGITS)
     try:
-        return store.replace(_TIMESTAMP, data, if_match=etag)
+        return store.replace(_TIMESTAMP, says + _counted(there.data.removeprefix(says)), if_match=etag)
     except Conflict:
         return None
+
+
+def _counted(blank: bytes) -> bytes:
+    """Count on by one, in the two digits without a nought: no number is ever written in two ways, or comes again.
+
+    Were it to begin again, it would be the file that a publisher has read which stalled for long enough.
+    """
+    head = blank.rstrip(_HIGH)
+    raised = head[:-1] + _HIGH if head else _LOW
+    return raised + _LOW * (len(blank) - len(head))
 
 
 def _put_back(store: Store, batch: Mapping[str, bytes], keep: int) -> tuple[str, ...]:
