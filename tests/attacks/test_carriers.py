@@ -122,3 +122,22 @@ def test_by_passing_a_statement_off_as_accepted_long_ago(tmp_path: Path) -> None
         name = statement_carrier(entry.envelope.payload)
         assert site.reason("FlagApproval", name) == ("True", "Accepted")
     assert site.reason("FlagDefinition", NEW.name, NEW.namespace) == ("False", "ApprovalMissing")
+
+
+def test_by_statements_that_are_created_and_deleted_again_and_again(tmp_path: Path) -> None:
+    """The operator remembers whose signature is on what is carried, and nothing of what is gone."""
+    world, server, site = founded(tmp_path)
+    real = [world.accept(NEW), world.accept(edited(NEW, description="Later."))]
+    for entry in real:
+        server.put(dict(bodies_of(entry)[0]))
+    for number in range(4):
+        said = replace(real[0].envelope.statement, ticket=f"PAY-{number}").payload()
+        # What nobody signed is looked at before the one that was accepted, if its name comes first.
+        name = statement_carrier(said)
+        server.put(dict(carry(name, [], [Envelope(said)])[0]))
+        site.relist()
+        site.step()
+        server.delete("FlagApproval", name)
+    site.relist()
+    site.step()
+    assert set(site.reporter._signed[1]) <= set(site.source.offered().statements)

@@ -202,6 +202,8 @@ class Reporter:
         last statement and those in force; of the others anybody could carry one that fits, so one counts only if it is
         signed by somebody who is still in the organisation, or by an attestor.
         """
+        for gone in self._signed[1].keys() - offered.statements.keys():
+            del self._signed[1][gone]
         names: dict[tuple[int, str, str], list[str]] = {}
         by_id: dict[str, str] = {}
         for name, (statement, _) in offered.statements.items():
