@@ -124,6 +124,40 @@ def test_by_passing_a_statement_off_as_accepted_long_ago(tmp_path: Path) -> None
     assert site.reason("FlagDefinition", NEW.name, NEW.namespace) == ("False", "ApprovalMissing")
 
 
+def test_by_bridging_the_way_to_a_statement_that_was_refused(tmp_path: Path) -> None:
+    """Somebody did sign it, and it was never accepted: what nobody signed does not lead to it."""
+    world, server, site = founded(tmp_path)
+    real = [world.accept(edited(NEW, description=f"Number {number}.")) for number in range(3)]
+    for entry in real:
+        server.put(dict(bodies_of(entry)[0]))
+    site.relist()
+    assert site.step().head.sequence == 3
+    server.delete("FlagApproval", statement_carrier(real[1].envelope.payload))
+    never = edited(NEW, description="Never approved.")
+    last = real[2].envelope.statement
+    refused = replace(
+        real[0].envelope.statement, commit="a" * 40, after=f"sha256:{'b' * 64}", subjects={NEW.subject: never.digest}
+    )
+    bridge = replace(
+        real[1].envelope.statement,
+        from_commit=refused.commit,
+        before=refused.after,
+        commit=last.from_commit,
+        after=last.before,
+        ticket="PAY-1",
+    )
+    name = statement_carrier(refused.payload())
+    signed = Envelope(refused.payload(), (SshKey.of("alice").approve(refused.payload()),))
+    server.put(dict(carry(name, [never], [signed])[0]))
+    server.put(dict(carry(statement_carrier(bridge.payload()), [], [Envelope(bridge.payload())])[0]))
+    server.put(resource_of(never))
+    site.relist()
+    site.step()
+    assert site.reason("FlagApproval", name) == ("False", "Superseded")
+    assert site.reason("FlagApproval", statement_carrier(real[2].envelope.payload)) == ("True", "Accepted")
+    assert site.reason("FlagDefinition", NEW.name, NEW.namespace) == ("False", "ApprovalMissing")
+
+
 def test_by_statements_that_are_created_and_deleted_again_and_again(tmp_path: Path) -> None:
     """The operator remembers whose signature is on what is carried, and nothing of what is gone."""
     world, server, site = founded(tmp_path)

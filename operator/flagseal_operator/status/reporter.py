@@ -199,8 +199,8 @@ class Reporter:
         """Find the carriers of the statements that led to a head, as far back as they are carried: by id, their names.
 
         A function of the head and of what is carried alone: a restarted operator says the same. The head names only the
-        last statement and those in force; of the others anybody could carry one that fits, so one counts only if it is
-        signed by somebody who is still in the organisation, or by an attestor.
+        last statement and those in force; of the others anybody could carry one that fits, so one counts only if it,
+        and every one between, is signed by somebody who is still in the organisation, or by an attestor.
         """
         for gone in self._signed[1].keys() - offered.statements.keys():
             del self._signed[1][gone]
@@ -211,16 +211,11 @@ class Reporter:
             by_id[statement.id] = name
         found: dict[str, str] = {}
         current = by_id.get(head.statement or "")
-        if current is not None:
-            found[offered.statements[current][0].id] = current
         while current is not None:
             statement = offered.statements[current][0]
+            found[statement.id] = current
             before = names.get((statement.sequence - 1, statement.from_commit, statement.before), [])
             current = next((name for name in before if self._is_signed(name, head, offered)), None)
-            if current is not None:
-                found[offered.statements[current][0].id] = current
-            else:
-                current = next(iter(before), None)
         # What is in force was accepted, whatever of the way there is still carried.
         found.update({it: by_id[it] for it in head.approvals.values() if it in by_id})
         return found
