@@ -41,6 +41,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._received = 0
         self._received_for: object = None
+        self._is_coming = False
         self._awaited: tuple[object, ...] = ()
         self._unread: tuple[object, ...] = ()
         self._next_look: asyncio.TimerHandle | None = None
@@ -67,6 +68,15 @@ class BoundedProtocol(HttpToolsProtocol):
         rest = data
         while rest:
             rest = self._taken(rest)
+        self._wait_for_the_next()
+
+    def _wait_for_the_next(self) -> None:
+        """Let uvicorn's timer run again where it stopped for the rest of a request that was answered already."""
+        is_between = self.cycle is not None and self.cycle.response_complete and not self._is_coming
+        if is_between and self.timeout_keep_alive_task is None and not self.transport.is_closing():
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def _taken(self, data: bytes) -> bytes:
         """Take pieces of requests, and give what is to be taken still.
@@ -105,6 +115,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Note that the request is whole, unless it has to begin once more."""
+        self._is_coming = False
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
@@ -116,6 +127,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """
         if len(self.pipeline) >= MOST_WAITING:
             raise ValueError("too many requests before their answers")
+        self._is_coming = True
         super().on_message_begin()
 
     def look(self) -> None:

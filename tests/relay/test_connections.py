@@ -279,3 +279,16 @@ def test_a_tunnel_is_refused(asked: Asked) -> None:
     with connected(asked.server) as wire:
         wire.sendall(b"CONNECT localhost:80 HTTP/1.1\r\nhost: localhost\r\n\r\n")
         assert heard(wire).startswith(b"HTTP/1.1 400")
+
+
+def test_who_was_answered_early_keeps_the_connection(looked_at: Looked) -> None:
+    """Though the body came only then."""
+    with connected(looked_at.server) as wire:
+        wire.sendall(EVALUATE.replace(b"POST", b"PUT") + b"content-length: 2\r\n\r\n")
+        assert wire.recv(65_536).startswith(b"HTTP/1.1 405")
+        wire.sendall(b"{}")
+        looked_at.begun.set()
+        for _ in range(8):
+            assert looked_at.looks.acquire(timeout=60)
+        wire.sendall(EVALUATE + b"content-length: 2\r\n\r\n{}")
+        assert wire.recv(65_536).startswith(b"HTTP/1.1 200")
