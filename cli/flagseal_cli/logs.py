@@ -21,14 +21,14 @@ log_option = click.option(
 
 
 def start_logging(style: str, whose: str = "flagseal") -> None:
-    """Log what happens from now on.
+    """Log what happens from now on: warnings of everybody's, and more of whom it is asked for.
 
     Args:
         style: ``text`` or ``json``.
         whose: The loggers that tell more than warnings; an empty name stands for all.
     """
     root = logging.getLogger()
-    root.setLevel(logging.WARNING)
+    root.setLevel(min(root.level, logging.WARNING))  # -v asks for more.
     logging.getLogger(whose).setLevel(logging.INFO)
     if style == "json":
         for handler in root.handlers:

@@ -6,12 +6,14 @@ import json
 import logging
 from typing import TYPE_CHECKING
 
+import pytest
+
 from flagseal.model.errors import SnapshotError
-from flagseal_cli.logs import JsonLines
+from flagseal_cli.logs import JsonLines, start_logging
 from tests.relay.test_refreshing import eventually
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterator
 
     from tests.relay.conftest import Asked
 
@@ -30,3 +32,26 @@ def test_a_refused_update_is_logged_once_with_its_reason(own: Asked, caplog: pyt
     assert len(refused) == 1
     assert (refused[0]["reason"], refused[0]["version"], refused[0]["level"]) == ("rollback", 1, "warning")
     assert "Ask who restored it." in refused[0]["message"]
+
+
+@pytest.fixture
+def levels() -> Iterator[logging.Logger]:
+    """Give the root logger, and leave its level and ours as they were."""
+    root, ours = logging.getLogger(), logging.getLogger("flagseal")
+    before = root.level, ours.level
+    yield root
+    root.setLevel(before[0])
+    ours.setLevel(before[1])
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "told"),
+    [(logging.ERROR, logging.WARNING), (logging.WARNING, logging.WARNING), (logging.INFO, logging.INFO)],
+    ids=["nothing", "warnings", "-v"],
+)
+def test_what_was_asked_for_is_not_taken_back(levels: logging.Logger, asked_for: int, told: int) -> None:
+    """A relay logs more than other commands, and never less than it was told to."""
+    levels.setLevel(asked_for)
+    start_logging("text")
+    assert logging.getLogger("some.library").getEffectiveLevel() == told
+    assert logging.getLogger("flagseal.relay").isEnabledFor(logging.INFO)
