@@ -82,7 +82,25 @@ def includes(made: GitRepository, path: Path) -> Path:
     return made.path
 
 
-@pytest.mark.parametrize("form", [linked, bare, elsewhere, said_to_be_bare, includes])
+def in_capitals(made: GitRepository, path: Path) -> Path:
+    """Say later, in capitals, that there are no files."""
+    del path
+    with (made.path / ".git/config").open("a") as config:
+        config.write("[core]\n\tBARE = true\n")
+    return made.path
+
+
+def includes_in_capitals(made: GitRepository, path: Path) -> Path:
+    """Let another file say so, in capitals."""
+    path.write_text("[core]\n\tbare = true\n")
+    with (made.path / ".git/config").open("a") as config:
+        config.write(f"[INCLUDE]\n\tpath = {path}\n")
+    return made.path
+
+
+@pytest.mark.parametrize(
+    "form", [linked, bare, elsewhere, said_to_be_bare, includes, in_capitals, includes_in_capitals]
+)
 def test_other_forms_are_left_to_the_library(
     made: GitRepository, form: Callable[[GitRepository, Path], Path], tmp_path: Path
 ) -> None:

@@ -57,9 +57,9 @@ def _plain(path: Path) -> Located | None:
     )
     if not whole or (git_dir / "HEAD").is_symlink() or _HEAD.match(_read(git_dir / "HEAD")) is None:
         return None
-    config = _read(git_dir / "config")
+    config = _read(git_dir / "config").lower()  # As git reads names in it.
     # Once, and nothing that could say it differently elsewhere.
-    if len(config) > _LARGEST or config.count(b"bare") != 1 or _NOT_BARE.search(config) is None or b"nclude" in config:
+    if len(config) > _LARGEST or config.count(b"bare") != 1 or _NOT_BARE.search(config) is None or b"include" in config:
         return None
     return Located(git_dir, root, root, {})
 
