@@ -132,6 +132,18 @@ def test_an_issue_that_a_stranger_marks_is_none_of_ours(world: World) -> None:
     assert planted.title == "x"
 
 
+def test_of_two_issues_only_our_own_is_closed(world: World) -> None:
+    """Whoever copied the text of an issue into one of their own keeps it, whichever of the two is older."""
+    bob, me = world.user("bob"), world.github.me
+    issues = [world.repo.open(user, "", title="Retire checkout") for user in (bob, me, me, bob)]
+    for issue in issues:
+        issue.labels, issue.body = ["flagseal"], writing().text
+    theirs, ours = issues[::3], issues[1:3]
+    desk(world).close_duplicates("retire", "flagseal")
+    assert [(it.closed, it.body) for it in theirs] == [(False, writing().text)] * 2
+    assert (ours[0].closed, ours[1].closed, ours[1].body) == (False, True, f"Duplicate of #{ours[0].number}.")
+
+
 def test_a_comment_is_written_anew_and_never_over_somebody_elses(world: World) -> None:
     """One comment a mark; the same mark under another's name is another's."""
     pull = world.repo.open(world.user("bob"), BRANCH)

@@ -232,7 +232,7 @@ class Desk(Protocol):
         ...
 
     def close_duplicates(self, kind: str, label: str) -> None:
-        """Close all but the first open issue of each key of a kind, and take their marks away.
+        """Close all but the first of our own open issues of each key of a kind, and take their marks away.
 
         Nothing keeps two processes from opening the same issue at once, each having looked; whoever opens issues ends
         with this.

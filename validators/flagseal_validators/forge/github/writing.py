@@ -142,7 +142,10 @@ class GitHubDesk:
         entries = [entry for entry in self._labelled_with(label, "open") if "pull_request" not in entry]
         for thread in sorted(map(_issue, entries), key=lambda it: it.number):
             mark = thread.mark
-            if mark is None or mark.kind != kind or first.setdefault(mark.key, thread.number) == thread.number:
+            # Whoever copied a mark into an issue of their own keeps it as it is.
+            if mark is None or mark.kind != kind or thread.author != self.hand().name:
+                continue
+            if first.setdefault(mark.key, thread.number) == thread.number:
                 continue
             # Without the mark it is nobody's any more: otherwise it would be opened again once the first is closed.
             given: dict[str, Json] = {"state": "closed", "body": f"Duplicate of #{first[mark.key]}."}
