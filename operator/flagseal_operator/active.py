@@ -23,7 +23,7 @@ from flagseal_operator.admission.known import Known
 from flagseal_operator.beside import Beside
 from flagseal_operator.cluster_source import ClusterSource
 from flagseal_operator.emergency_source import KINDS, ClusterEmergencies
-from flagseal_operator.engine import Engine
+from flagseal_operator.engine import LARGE, Engine
 from flagseal_operator.git_delivery import GitDelivery
 from flagseal_operator.inventory import Inventory
 from flagseal_operator.kube import Kube
@@ -106,9 +106,9 @@ class Active:
         self._publisher, self._trust = publisher, trust
         self.inventory = Inventory()
         self.kube = Kube.of(configure())
-        self.source = ClusterSource(self.inventory, trust)
+        self.source = ClusterSource(self.inventory, trust, most=LARGE)
         self._emergencies = ClusterEmergencies(self.inventory, trust.environment)
-        self._beside: Beside[Found] = Beside(self._wake)
+        self._beside: Beside[Found] = Beside(self._wake, revision=lambda: self.inventory.revision)
         self.engine = Engine(
             self.source, publisher, trust, clock=clock, emergencies=self._emergencies, beside=self._beside
         )

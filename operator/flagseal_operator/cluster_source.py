@@ -180,11 +180,13 @@ class ClusterSource:
     Args:
         inventory: What the cluster holds.
         trust: Pins where the history begins.
+        most: Documents that change on the way, beyond which :meth:`advance` goes no further; None to go to the end.
     """
 
-    def __init__(self, inventory: Inventory, trust: Trust) -> None:
+    def __init__(self, inventory: Inventory, trust: Trust, *, most: int | None = None) -> None:
         self._inventory = inventory
         self._trust = trust
+        self._most = most
         self._offered: tuple[int, Offered] | None = None
 
     def offered(self) -> Offered:
@@ -215,7 +217,9 @@ class ClusterSource:
     def advance(self, head: Head, now: datetime) -> Advance:
         """Accept what can be accepted after a head, and note why not of what builds on where that leads."""
         refused: list[tuple[Head, Bundle, Acceptance]] = []
-        steps = follow(head, self._offers(lambda _: now), self._trust, lambda *found: refused.append(found))
+        steps = follow(
+            head, self._offers(lambda _: now), self._trust, lambda *found: refused.append(found), most=self._most
+        )
         found = advanced(head, steps)
         return replace(
             found,

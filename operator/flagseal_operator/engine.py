@@ -13,14 +13,15 @@ therefore changes nothing. The host (``flagseal up``, the cluster's operator) de
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 from flagseal.emergency import EMPTY, take
 from flagseal.history import Advance, build, next_change, reviewed
 from flagseal.history.freezing import let_go
 from flagseal.model.errors import FlagsealError
+from flagseal_operator.beside import FRESH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -69,7 +70,8 @@ class Step:
         accepted: Statements accepted in it, in order.
         held: Why the source could not be followed; the head stays, and what it decides stays in effect.
         published: What lies in the store now.
-        next_change: When something that waits takes effect, or an emergency begins or ends; None if nothing will.
+        next_change: When to step again though nothing comes: something that waits takes effect, an emergency begins or
+            ends, or the source was not followed to its end; None if nothing will.
         emergencies: What was proven, and holds or held.
         outcomes: What became of each claim of an emergency.
         serving: What each flag is served from.
@@ -119,7 +121,11 @@ class Found:
 
 
 LARGE: Final = 256
-"""Documents that change at once, beyond which publishing them is rehearsed, and their statement judged only beside."""
+"""Documents that change at once, beyond which publishing them is rehearsed, and their statement judged only beside; and
+beyond which a source that is asked beside should not be followed in one go: what it leads to grows old meanwhile."""
+
+RETRY: Final = timedelta(minutes=1)
+"""How long after a failure the source is looked at beside again, where nothing changes."""
 
 
 def _utc_now() -> datetime:
@@ -186,7 +192,7 @@ class Engine:
         desired = self._built(position, found, now, emergencies)
         published = self._publisher.publish(desired, (*position.unpublished, *accepted), position.genesis)
         self._position = _Position(let_go(head, environment, desired.as_of, emergencies), desired)
-        due = next_change(head, environment, now, emergencies)
+        due = self._due(found, next_change(head, environment, now, emergencies), now)
         return Step(
             head, accepted, found.held, published, due, emergencies, outcomes, desired.basis.serving,
             found.advance.refused,
@@ -210,8 +216,13 @@ class Engine:
         if self._beside is None:
             return self._look(position, now)
         head = position.head
-        found = self._beside.ask((head.sequence, head.statement), now, lambda: self._look(position, now))
-        return found or Found(now, Advance(head, ()))
+        key = head.sequence, head.statement
+        found = self._beside.ask(key, now, lambda: self._look(position, now), lasts=_lasts)
+        if found is not None:
+            return found
+        # While the same is judged once more, the same is said of it.
+        last = self._beside.last(key)
+        return Found(now, Advance(head, ())) if last is None else replace(last, at=now)
 
     def _look(self, position: _Position, now: datetime) -> Found:
         try:
@@ -221,7 +232,20 @@ class Engine:
         if self._beside is None or sum(len(entry.documents) for entry in advance.entries) <= LARGE:
             return Found(now, advance)
         entries = (*position.unpublished, *advance.entries)
-        return Found(now, advance, build=self._publisher.rehearse(advance.head, now, entries, position.genesis))
+        try:
+            rehearsed = self._publisher.rehearse(advance.head, now, entries, position.genesis)
+        except FlagsealError as error:
+            # The head stays; overrides go out from there.
+            return Found(now, Advance(position.head, ()), error)
+        return Found(now, advance, build=rehearsed)
+
+    def _due(self, found: Found, change: datetime | None, now: datetime) -> datetime | None:
+        """Say when to step again: at once where there may be more to follow, soon after a failure."""
+        if found.build is not None:
+            return now
+        if self._beside is None or found.held is None:
+            return change
+        return now + RETRY if change is None else min(change, now + RETRY)
 
     def _built(self, position: _Position, found: Found, now: datetime, emergencies: Emergencies) -> Build:
         environment, before = self._trust.environment, position.build
@@ -238,3 +262,10 @@ class Engine:
             return _Position(content.head, content.build)
         recovered = self._source.recover(now)
         return _Position(recovered.head, None, recovered.entries, self._source.genesis_documents())
+
+
+def _lasts(found: Found) -> timedelta:
+    """Say how long it counts what was found, where nothing changes: not at all where something is accepted by it."""
+    if found.advance.entries:
+        return timedelta()
+    return FRESH if found.held is None else RETRY

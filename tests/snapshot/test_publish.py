@@ -39,6 +39,22 @@ def test_what_is_published_is_what_a_client_serves(world: World) -> None:
         assert (client.current.version, client.current.sequence) == (published.version, 1)
 
 
+@pytest.mark.parametrize("rehearsed", [True, False])
+def test_what_was_accepted_too_long_ago_is_refused_here_and_not_by_clients(world: World, *, rehearsed: bool) -> None:
+    """They would refuse everything that came after it too."""
+    entry = world.accept(flag("pay-later", on_for=["acme"]))
+    if rehearsed:
+        world.publisher.rehearse(world.head, world.clock(), (entry,))
+    with world.client() as client:
+        world.clock.advance(minutes=11)
+        world.publisher.refresh()
+        assert client.refresh().reason is None
+        with pytest.raises(SnapshotError) as caught:
+            world.publish()
+        assert caught.value.code == "BuildRefused"
+        assert client.refresh().reason is None
+
+
 def test_publishing_the_same_again_writes_nothing(world: World) -> None:
     """Not even the timestamp, and not even when the clock has moved on: that alone is no news."""
     before = {name: world.directory.get(name) for name in world.directory.list("")}

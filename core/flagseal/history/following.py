@@ -73,6 +73,8 @@ def follow(
     offers: Callable[[Head], Iterable[Offer]],
     trust: Trust,
     refused: Callable[[Head, Bundle, Acceptance], None] = lambda *_: None,
+    *,
+    most: int | None = None,
 ) -> list[Followed]:
     """Follow the statements that can be accepted as far as they lead.
 
@@ -81,14 +83,18 @@ def follow(
         offers: Gives what claims to build on a head.
         trust: Names the repository, the branch and the attestors.
         refused: Told of each statement on the way that is not accepted: on which head, and why.
+        most: Documents that change, beyond which no further statement is looked at; None for all there are.
     """
+    changed = 0
     steps: list[Followed] = []
     known: dict[_Place, int] = {}
-    while options := _options(head, offers, trust, refused):
+    while (most is None or changed <= most) and (options := _options(head, offers, trust, refused)):
         best = options[0]
         if len(options) > 1:
             best = max(options, key=lambda step: _reach(step.head, offers, trust, known, _DEEPEST))
         steps.append(best)
+        entry = best.acceptance.entry
+        changed += 0 if entry is None else len(entry.documents)
         head = best.head
     return steps
 

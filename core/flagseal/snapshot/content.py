@@ -148,6 +148,8 @@ def verify_content(
         goes_on = base is not None and base.trust == trust and base.head.sequence <= claim.sequence
         head = base.head if base is not None and goes_on else genesis(trust, genesis_documents(files))
         ahead = foreseen.content if foreseen is not None and foreseen.is_of(head, files, trust, claim, now) else None
+        if foreseen is not None and ahead is not None:
+            _require_seen_in_time(head.sequence + 1, foreseen.accepted_at, known)
         # The head before anything of it was let go: what this build must remember, that one may have forgotten.
         head = head if ahead is None else ahead.build.head
         for entry in history_entries(files, head.sequence, claim.sequence):
@@ -238,6 +240,10 @@ def _require_acceptance_time(entry: HistoryEntry, head: Head, known: Known | Non
         raise Refused("unapproved-content", f"statement {number} was accepted at {at.isoformat()}, which is to come")
     if at < head.accepted_at:
         raise Refused("unapproved-content", f"statement {number} was accepted before the one it follows")
+    _require_seen_in_time(number, at, known)
+
+
+def _require_seen_in_time(number: int, at: datetime, known: Known | None) -> None:
     if known is not None and number > known.sequence and at < known.fresh_at - LATENESS:
         raise Refused(
             "unapproved-content",

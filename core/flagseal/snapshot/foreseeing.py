@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flagseal.snapshot.chain import verify_target
-from flagseal.snapshot.content import TOLERANCE, verify_content
+from flagseal.snapshot.content import TOLERANCE, history_entries, verify_content
 from flagseal.snapshot.layout import history_file, history_number
 from flagseal.snapshot.refusal import Refused
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from flagseal.approval.trust import Trust
     from flagseal.history import Head
     from flagseal.snapshot.chain import Read
-    from flagseal.snapshot.content import Claim, Content, Files
+    from flagseal.snapshot.content import Claim, Content, Files, Known
     from flagseal.snapshot.proposal import Proposal
 
 
@@ -36,11 +36,13 @@ class Foreseen:
         start: Sequence and statement of the head that it goes on from.
         content: What was decided.
         history: SHA-256 of the files of history that it was decided from, in hexadecimal, by path.
+        accepted_at: When the first of the statements was accepted; none of the others was earlier.
     """
 
     start: tuple[int, str | None]
     content: Content
     history: Mapping[str, str]
+    accepted_at: datetime
 
     def is_of(self, head: Head, files: Files, trust: Trust, claim: Claim, now: datetime) -> bool:
         """Tell whether deciding again, from a head by these files, would come by where it leads."""
@@ -54,20 +56,24 @@ class Foreseen:
         )
 
 
-def foresee(files: Files, trust: Trust, *, now: datetime, base: Content | None = None) -> Foreseen:
+def foresee(
+    files: Files, trust: Trust, *, now: datetime, base: Content | None = None, known: Known | None = None
+) -> Foreseen:
     """Decide of a snapshot before it is there, for :func:`verify_content` to go on from.
 
     Raises:
         Refused: As :func:`verify_content`.
     """
-    content = verify_content(files, trust, now=now, base=base)
+    content = verify_content(files, trust, now=now, base=base, known=known)
     goes_on = base is not None and base.trust == trust
     start = (
         (base.head.sequence, base.head.statement) if base is not None and goes_on else (trust.genesis.sequence, None)
     )
     numbers = range(history_number(start[0] + 1), history_number(content.build.head.sequence) + 1)
     history = {path: files.sha256(path) or "" for path in map(history_file, numbers)}
-    return Foreseen(start, content, history)
+    reached = content.build.head
+    first = next(iter(history_entries(files, start[0], min(start[0] + 1, reached.sequence))), None)
+    return Foreseen(start, content, history, reached.accepted_at if first is None else first.accepted_at)
 
 
 class ProposedFiles:

@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING
 
 from tuf.api.metadata import Timestamp
 
-from flagseal.emergency import EMPTY
-from flagseal.history import build
+from flagseal.emergency import EMPTY, take
+from flagseal.history import build, reviewed
 from flagseal.model.errors import SnapshotError
 from flagseal.snapshot.chain import verify_chain
 from flagseal.snapshot.compose import Composer, Lifetimes
-from flagseal.snapshot.content import verify_content
+from flagseal.snapshot.content import Known, verify_content
 from flagseal.snapshot.foreseeing import ProposedFiles, foresee
 from flagseal.snapshot.layout import metadata_name, target_name
 from flagseal.snapshot.marks import Mark
@@ -188,11 +188,17 @@ class Publisher:
             live = self._sync()
         trust, content = live.trusted.trust, live.content
         previous = None if content is None else content.build
-        emergencies = EMPTY if previous is None else previous.emergencies
+        # What that head's organisation lets hold: it may have taken somebody's role away.
+        emergencies, _ = take(
+            EMPTY if previous is None else previous.emergencies, (), head.policies.organisation, trust, now=now,
+            reviewed=lambda it: reviewed(head, it) is not None,
+        )  # fmt: skip
         rehearsed = build(head, trust.environment, now, previous=previous, emergencies=emergencies)
         proposal = propose(live, self._files(live), rehearsed, entries, genesis_documents)
         with _refusing():
-            self._foreseen = foresee(ProposedFiles(proposal, self._read), trust, now=self._clock(), base=content)
+            at = self._clock()
+            files = ProposedFiles(proposal, self._read)
+            self._foreseen = foresee(files, trust, now=at, base=content, known=_known(content, at))
         return rehearsed
 
     def refresh(self) -> Published | None:
@@ -290,10 +296,13 @@ class Publisher:
         def read(name: str) -> bytes | None:
             return overlay[name] if name in overlay else self._read(name)
 
+        known = _known(live.content, now)
         with _refusing():
             chain = verify_chain(read, live.trusted.root, known=live.chain)
             files = ChainFiles(chain, read)
-            content = verify_content(files, files.trust(), now=now, base=live.content, foreseen=self._foreseen)
+            content = verify_content(
+                files, files.trust(), now=now, base=live.content, known=known, foreseen=self._foreseen
+            )
         return replace(live, chain=chain, content=content)
 
     def _files(self, live: Live) -> ChainFiles | None:
@@ -318,6 +327,11 @@ class Publisher:
             there = self._store.get(name)
             if there is None or there.data != data:
                 self._store.replace(name, data, if_match=None if there is None else there.etag)
+
+
+def _known(content: Content | None, now: datetime) -> Known | None:
+    """Decide as who looked just now: what was accepted too long before, they would refuse, and everything after it."""
+    return None if content is None else Known(content.head.sequence, content.head.statement, now)
 
 
 @contextmanager
