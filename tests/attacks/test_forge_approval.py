@@ -17,6 +17,7 @@ from flagseal.approval.trust import Attestor
 from flagseal.history import accept
 from flagseal.intake import candidates
 from flagseal.model.errors import ApprovalError, FlagsealError, RepositoryError
+from flagseal.repository.flag_repository import LARGEST_COMMIT
 from flagseal_validators.attestor import Saved, sign
 from flagseal_validators.attestor.attesting import signed
 from tests.approval.keyring import SshKey
@@ -431,3 +432,18 @@ def test_by_having_the_same_commit_merged_elsewhere_so_that_no_change_is_atteste
     other.merged_at, other.merged_by, other.closed = world.github.now, world.user("mallory"), True
     other.merged_head, other.merged_base, other.merge_commit, other.brought = at, at, at, (at,)
     assert world.attest().allowed
+
+
+def test_by_landing_a_commit_too_large_to_be_read_before_an_honest_squash(world: World) -> None:
+    """It changes nothing; a request of two commits that is squashed behind it is made anew all the same."""
+    world.landed(flag("good"))
+    before = world.repo.tip("main")
+    huge = world.repo.git("commit-tree", f"{before}^{{tree}}", "-p", before, stdin="x" * LARGEST_COMMIT)
+    world.repo.git("update-ref", "refs/heads/main", huge, before)
+    world.repo.moved("main", world.user("mallory"), "pr_merge", before, huge)
+    pull = world.propose(WIDER)
+    world.commit(edited(WIDER, description="Wider."))
+    world.push("change")
+    world.approve(pull, "alice", "dora")
+    world.merge(pull, method="squash")
+    assert world.attest().landings[-1].method == "squash"

@@ -17,7 +17,7 @@ from flagseal.repository.notes import Notes
 from flagseal.repository.reading import read_afresh
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from flagseal.model.document import Document
@@ -156,6 +156,22 @@ class FlagRepository:
         ids = self.git.text("rev-list", "--topo-order", last, f"^{first}").split()
         found = self.git.objects(ids, largest=LARGEST_CONTRIBUTION, altogether=LARGEST_CONTRIBUTIONS)
         return tuple(unread_commit(name) if data is None else parse_commit(name, data) for name, _, data in found)
+
+    def trees(self, ids: Sequence[str]) -> tuple[str, ...]:
+        """Give the trees of commits by their object ids, however large their messages are.
+
+        Raises:
+            RepositoryError: ``GitFailed``: an object is missing, or is none.
+        """
+        return self._derived("^{tree}", ids)
+
+    def parents(self, commit: str) -> tuple[str, ...]:
+        """Give the parents of a commit by its object id, however large its message is.
+
+        Raises:
+            RepositoryError: ``GitFailed``: an object is missing, or is none.
+        """
+        return self._derived("^@", (commit,))
 
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
         """Tell whether one commit is reachable from another; every commit is from itself."""
@@ -301,6 +317,9 @@ class FlagRepository:
                 code="ShallowClone",
                 remedy="git fetch --unshallow",
             )
+
+    def _derived(self, sign: str, ids: Sequence[str]) -> tuple[str, ...]:
+        return tuple(self.git.text("rev-parse", *(f"{name}{sign}" for name in ids)).split())
 
     def _commits(self, ids: list[str]) -> tuple[Commit, ...]:
         commits = []

@@ -112,22 +112,22 @@ def _landing(repository: FlagRepository, facts: Facts, before: dict[str, str], l
     """Find where a request began on the branch, and how it was merged."""
     end, head = line[-1], facts.request.head
     parent = before[end]
-    landed = repository.commit(end)
+    # Not the commits themselves: whoever lands one chooses how large its message is.
+    (landed,), parents = repository.trees((end,)), repository.parents(end)
     with merging(repository.git) as git:
-        if len(landed.parents) > 1:
-            same = landed.parents[1:] == (head,) and git.merge(parent, head) == landed.tree
+        if len(parents) > 1:
+            same = parents[1:] == (head,) and git.merge(parent, head) == landed
             return Landing(facts, parent, end, "merge" if same else None)
         own = own_commits(repository, parent, head)
         count = len(own)
         # Before a squash: on top of its own first commits, a rebase's last one would look like one.
         if 1 < count <= len(line):
             base = before[line[-count]]
-            trees = tuple(repository.commit(commit).tree for commit in line[-count:])
-            if git.picked(base, own) == trees:
+            if git.picked(base, own) == repository.trees(line[-count:]):
                 return Landing(facts, base, end, "rebase")
-        if git.merge(parent, head) == landed.tree:
+        if git.merge(parent, head) == landed:
             return Landing(facts, parent, end, "squash")
-        if own and git.picked(parent, own[-1:]) == (landed.tree,) and count == 1:
+        if own and git.picked(parent, own[-1:]) == (landed,) and count == 1:
             return Landing(facts, parent, end, "rebase")
     return Landing(facts, parent, end, None)
 
