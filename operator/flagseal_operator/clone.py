@@ -105,8 +105,9 @@ class Clone:
         # What somebody put there once (`flagseal/x`) would stand in the way of the real notes for ever. Those stay,
         # even where they are gone from the remote: what was approved there needs no second approval.
         self.repository.git.drop_refs(f"{_NOTES}/", but=f"{_NOTES}/flagseal")
-        # A pattern: a plain name that the remote does not have yet would fail the fetch.
-        specs = (f"+{self._ref}:{self._ref}", f"+{NOTES_REF}*:{_NOTES}/flagseal*")
+        # A pattern: a plain name that the remote does not have yet would fail the fetch. Nothing below the notes:
+        # it has no place beside those that stay.
+        specs = (f"+{self._ref}:{self._ref}", f"+{NOTES_REF}*:{_NOTES}/flagseal*", f"^{NOTES_REF}/*")
         options = ("--quiet", "--no-tags", "--no-auto-gc", "--no-write-fetch-head", "--no-recurse-submodules")
         self._run(seconds, f"--git-dir={self.path}", "fetch", *options, "--", self._url, *specs)
         (self.path / "fetched").touch()

@@ -126,6 +126,20 @@ def test_notes_in_the_way_of_the_real_ones(branch: Branch, tmp_path: Path) -> No
     assert len(advance(clone.repository, branch.head, branch.trust, now=MONDAY).entries) == 1
 
 
+def test_notes_replaced_by_a_ref_below_them(branch: Branch, tmp_path: Path) -> None:
+    """What was fetched stays, and has no room for it; the branch is followed all the same."""
+    clone = Clone(tmp_path / "clones", f"file://{branch.git.path}", branch.trust.ref)
+    first = branch.commit(WIDER)
+    branch.approve("alice")
+    clone.fetch()
+    branch.git.git("update-ref", "-d", NOTES_REF)
+    branch.git.git("update-ref", f"{NOTES_REF}/x", _blob(branch, b"{}"))
+    second = branch.commit(edited(WIDER, description="Other."))
+    clone.fetch()
+    assert clone.repository.resolve(branch.trust.ref) == second
+    assert clone.repository.noted_commits() == {first}
+
+
 def test_a_note_on_another_commit(branch: Branch) -> None:
     """A genuine statement noted on a later commit of the attacker's does not approve that."""
     approved = branch.commit(WIDER)
