@@ -65,13 +65,14 @@ def comment_on(git: FlagRepository, repository: Path, request: OpenRequest, name
         return of_commit(request.head, as_conflict(request.base))
     try:
         findings = findings_at(git, landed, today=datetime.now(UTC).date(), base=onto, host=name.partition("/")[0])
+        guarded = [path for path in changed_paths(git.git, onto, landed) if is_guarded(path)]
+        planned = _plan(git, base, landed, request)
     except RepositoryError as error:
         if error.code not in _UNREADABLE:
             raise
         return of_commit(request.head, as_unreadable(error.message, error.remedy))
     heading = f"From {onto[:12]} to {request.head[:12]}, merged"
-    guarded = [path for path in changed_paths(git.git, onto, landed) if is_guarded(path)]
-    said = as_comment(findings, _plan(git, base, landed, request), heading=heading, guarded=guarded)
+    said = as_comment(findings, planned, heading=heading, guarded=guarded)
     return of_commit(request.head, said)
 
 

@@ -73,6 +73,31 @@ def test_by_notes_in_place_of_the_real_ones(branch: Branch) -> None:
     assert len(branch.poll()) == 1
 
 
+def beside(branch: Branch, name: str, tree: str) -> str:
+    """Add a folder beside what the branch holds; give the object id of the whole."""
+    rows = branch.git.git("ls-tree", "main").splitlines()
+    return branch.git.git("mktree", stdin="\n".join([*rows, f"040000 tree {tree}\t{name}", ""]))
+
+
+def test_by_a_folder_that_stays_beside_the_flags(branch: Branch) -> None:
+    """Once it was merged, it is no later change's fault: only what differs is looked into."""
+    folder = bottomless(branch)
+    first = push(branch, beside(branch, "vendored", folder))
+    good = branch.git.git("mktree", stdin=branch.git.git("ls-tree", "main").replace("\tvendored", "\tzz") + "\n")
+    rows = branch.git.git("ls-tree", "main:flags/payments").splitlines()
+    assert len(rows) == 1
+    moved = branch.git.git("mktree", stdin=f"{rows[0]}x\n")
+    flags = branch.git.git("mktree", stdin=f"040000 tree {moved}\tpayments\n")
+    kept = [row for row in branch.git.git("ls-tree", "main").splitlines() if not row.endswith("\tflags")]
+    second = push(branch, branch.git.git("mktree", stdin="\n".join([*kept, f"040000 tree {flags}\tflags", ""])))
+    name = rows[0].partition("\t")[2]
+    found = changed_paths(branch.repository.git, first, second)
+    assert found == (f"flags/payments/{name}", f"flags/payments/{name}x")
+    with pytest.raises(RepositoryError) as caught:
+        changed_paths(branch.repository.git, second, push(branch, good))
+    assert caught.value.code == "TreeTooLarge"
+
+
 def test_by_the_folder_of_flags(branch: Branch) -> None:
     """It cannot be approved, and says why; put right by a later commit, that one can."""
     before = branch.git.head()

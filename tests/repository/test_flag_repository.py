@@ -11,6 +11,7 @@ import pytest
 from flagseal.approval.authors import contributors
 from flagseal.model.errors import RepositoryError
 from flagseal.repository import FlagRepository, layout
+from flagseal.repository.changes import changed_paths
 from tests.approval.samples import organisation
 from tests.repository.gitrepo import GitRepository, flag
 
@@ -379,3 +380,23 @@ def test_many_objects_are_not_held_all_at_once(repository: GitRepository) -> Non
         tracemalloc.stop()
     assert sizes == [1024 * 1024 + 4] * 24
     assert peak < 16 * 1024 * 1024
+
+
+def test_the_paths_that_differ_are_those_that_git_lists(repository: GitRepository) -> None:
+    """A file that became a folder, a mode, a rename, a submodule, one that came and one that went."""
+    same = {"same/a": "a", "same/deep/b": "b"}
+    repository.put({**same, "was-file": "x", "mode": "x", "old/name": "x", "gone/deep/er": "x", "edited": "x"})
+    first = repository.commit("first")
+    repository.put({"was-file": None, "old/name": None, "gone/deep/er": None})
+    repository.put({"was-file/now/folder": "x", "new/name": "x", "edited": "y", "came": "x"})
+    (repository.path / "mode").chmod(0o755)
+    repository.git("add", "--all")
+    repository.git("update-index", "--add", "--cacheinfo", f"160000,{first},module")
+    repository.git("commit", "--quiet", "-m", "second")
+    listed = repository.git("diff-tree", "-r", "--no-renames", "--name-only", first, "HEAD").splitlines()
+    opened = repository.open().git
+    found = changed_paths(opened, first, repository.head())
+    assert found == tuple(sorted(set(listed)))
+    assert len(found) == 9
+    assert changed_paths(opened, repository.head(), first) == found
+    assert changed_paths(opened, first, first) == ()

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flagseal.repository.git import LARGEST_LISTING, too_many_paths
 from flagseal.repository.layout import FOLDERS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from flagseal.repository.git import Plumbing
 
 GUARDED = (".github", "CODEOWNERS", "docs/CODEOWNERS")
 """What decides about approval beside policies: who owns a path, and what runs on a request."""
 
 
+_FOLDER = b"40000"
+"""The mode of a folder, as git writes it."""
+_ROW = 64
+"""Bytes that a path is counted with besides its own, as in a listing."""
+_LARGEST_LEVEL = 16 * 1024 * 1024
+"""Bytes of the folders of one depth that differ."""
+
+
 def changed_paths(git: Plumbing, before: str, after: str) -> tuple[str, ...]:
     """List the paths that differ, sorted; of what was renamed, both names.
 
-    Compared here, and not by git, which would collect them all before it says the first: there may be too many.
+    Compared here, and not by git, which would collect them all before it says the first: there may be too many. Only
+    folders that differ are looked into, so that neither what both hold nor how much it is matters.
 
     Args:
         git: The repository's.
@@ -26,9 +38,48 @@ def changed_paths(git: Plumbing, before: str, after: str) -> tuple[str, ...]:
     Raises:
         RepositoryError: ``TreeTooLarge``.
     """
-    first, second = (frozenset(git.listing("ls-tree", "-r", "-z", "--full-tree", it)) for it in (before, after))
-    paths = {row.partition(b"\t")[2] for row in first ^ second}
+    paths, held = set[bytes](), 0
+    level = {b"": _roots(git, before, after)}
+    while level:
+        read = _folders(git, {name for sides in level.values() for name in sides if name})
+        deeper = dict[bytes, tuple[str, str]]()
+        for path, (one, other) in level.items():
+            first, second = ({} if not name else read[name] for name in (one, other))
+            for name in first.keys() | second.keys():
+                sides = first.get(name), second.get(name)
+                if sides[0] == sides[1]:
+                    continue
+                below = path + name
+                held += _ROW + len(below)
+                if held > LARGEST_LISTING:
+                    raise too_many_paths(git)
+                folders = [side[1] if side is not None and side[0] == _FOLDER else "" for side in sides]
+                if any(folders):
+                    deeper[below + b"/"] = (folders[0], folders[1])
+                if any(side is not None and side[0] != _FOLDER for side in sides):
+                    paths.add(below)
+        level = deeper
     return tuple(path.decode("utf-8", "surrogateescape") for path in sorted(paths))
+
+
+def _roots(git: Plumbing, before: str, after: str) -> tuple[str, str]:
+    one, other = git.text("rev-parse", f"{before}^{{tree}}", f"{after}^{{tree}}").split()
+    return ("", "") if one == other else (one, other)
+
+
+def _folders(git: Plumbing, names: Collection[str]) -> dict[str, dict[bytes, tuple[bytes, str]]]:
+    """Read trees by their object ids: mode and object id by name."""
+    found = {}
+    for name, _, data in git.objects(sorted(names), largest=_LARGEST_LEVEL, altogether=_LARGEST_LEVEL):
+        if data is None:
+            raise too_many_paths(git)
+        entries, at, width = dict[bytes, tuple[bytes, str]](), 0, len(name) // 2
+        while at < len(data):
+            mode, _, called = data[at : (end := data.index(b"\0", at))].partition(b" ")
+            entries[called] = (mode, data[end + 1 : end + 1 + width].hex())
+            at = end + 1 + width
+        found[name] = entries
+    return found
 
 
 def guarded_entries(git: Plumbing, commit: str) -> str:

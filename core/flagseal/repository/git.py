@@ -165,11 +165,7 @@ class Plumbing:
             out = process.stdout.read(LARGEST_LISTING + 1)
             if len(out) > LARGEST_LISTING:
                 process.kill()
-                raise RepositoryError(
-                    f"{self.git_dir}: git {_command(arguments)}: the tree has too many paths to be read.",
-                    code="TreeTooLarge",
-                    remedy="Somebody put far too many files into it: remove them there.",
-                )
+                raise too_many_paths(self)
             err = process.communicate()[1]
         status = process.returncode
         if status != 0:
@@ -288,6 +284,15 @@ class Plumbing:
                 )
             contents[name] = data
         return contents
+
+
+def too_many_paths(git: Plumbing) -> RepositoryError:
+    """Say that a tree has more paths than are read."""
+    return RepositoryError(
+        f"{git.git_dir}: the tree has too many paths to be read.",
+        code="TreeTooLarge",
+        remedy="Somebody put far too many files into it: remove them there.",
+    )
 
 
 def _batches(names: list[str], sizes: Mapping[str, int]) -> Iterator[list[str]]:
