@@ -393,6 +393,22 @@ def test_8_a_commit_status_as_required_check(
     assert failed == {} if reason is None else reason in failed["required-checks"]
 
 
+@pytest.mark.parametrize(("by", "counts"), [("ci[bot]", True), ("", False)])
+def test_8_only_a_status_is_called_the_same_in_another_case(landed: Landed, by: str, counts: bool) -> None:
+    """GitHub tells check runs apart by it."""
+    found = CheckRun("CI", 15368, landed.facts.request.head, "success", by=by)
+    ruleset = msgspec.structs.replace(landed.facts.rulesets[0], checks=(CI,))
+    assert ("required-checks" in landed.by(rulesets=(ruleset,), checks=(found,))) is not counts
+
+
+def test_8_statuses_that_were_not_read_are_named(landed: Landed) -> None:
+    """Whoever reads the refusal learns that a status may be there, and why it is not seen."""
+    found = CheckRun("ci", None, landed.facts.request.head, None, unread="the token may not read them")
+    ruleset = msgspec.structs.replace(landed.facts.rulesets[0], checks=(CI,))
+    said = landed.by(rulesets=(ruleset,), checks=(found,))["required-checks"]
+    assert said.endswith("its commit statuses were not read: the token may not read them")
+
+
 # 9. Protection
 
 

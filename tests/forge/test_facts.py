@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.forge.description import Description
+    from tests.forge.github import Pull
     from tests.forge.world import World
 
 OTHER = flag("other")
@@ -162,6 +163,50 @@ def test_more_commits_than_one_page_of_graphql_are_read(world: World) -> None:
     world.push("change")
     world.merge(pull)
     assert len(world.facts(pull).commits) == 101
+
+
+def by_status(world: World) -> tuple[Pull, User]:
+    """Land a change on a branch that requires `Deploy` of an app; give the app's bot as well."""
+    world.repo.rulesets.clear()
+    world.repo.protect(checks=(("Deploy", 55),))
+    world.github.apps["ours"] = 55
+    return world.landed(OTHER), User(702, "ours[bot]", "Bot")
+
+
+def test_the_case_of_a_status_is_none_of_its_name(world: World) -> None:
+    """GitHub takes `deploy` for `Deploy`: the newest of an account counts, however it is written."""
+    pull, bot = by_status(world)
+    world.repo.status("Deploy", pull.merged_head, bot)
+    world.repo.status("dePLOY", pull.merged_head, bot, "failure")
+    (run,) = world.facts(pull).checks
+    assert (run.name, run.app, run.conclusion) == ("dePLOY", 55, "failure")
+    assert run.is_called("Deploy")
+
+
+def test_a_flood_of_statuses_keeps_no_fact_from_being_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wanted is read for as long as the list allows; what lies beyond its end was not found."""
+    monkeypatch.setattr(asking, "MOST_PAGES", 2)
+    world.server.page = 3
+    pull, bot = by_status(world)
+    for _ in range(5):
+        world.repo.status("noise", pull.merged_head, world.user("bob"))
+    world.repo.status("Deploy", pull.merged_head, bot)
+    for _ in range(5):
+        world.repo.status("noise", pull.merged_head, world.user("bob"))
+    (run,) = world.facts(pull).checks
+    assert (run.app, run.conclusion, run.unread) == (55, "success", "")
+    world.repo.status("noise", pull.merged_head, world.user("bob"))
+    (run,) = world.facts(pull).checks
+    assert (run.app, run.conclusion, run.unread) == (None, None, "there are too many")
+
+
+def test_statuses_that_the_token_may_not_read_are_none(world: World) -> None:
+    """An App whose owner has not granted the permission yet; the facts say it by the check's name."""
+    pull, bot = by_status(world)
+    world.repo.status("Deploy", pull.merged_head, bot)
+    world.server.trouble(403, body={"message": "Resource not accessible by integration"}, path="/statuses")
+    found = {(run.name, run.app, run.conclusion, run.unread) for run in world.facts(pull).checks}
+    assert found == {("Deploy", None, None, "the token may not read them")}
 
 
 def test_a_list_without_an_end_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -345,7 +345,9 @@ def required_checks(case: Case) -> Check:
             problems.append(f"{check.name} is required of no app in particular, so anybody may say that it passed")
             continue
         runs = [
-            run for run in case.facts.checks if (run.name, run.app) == (check.name, check.app) and run.commit in where
+            run
+            for run in case.facts.checks
+            if run.is_called(check.name) and run.app == check.app and run.commit in where
         ]
         if not any(run.conclusion == "success" for run in runs):
             said = ", ".join(sorted({run.conclusion or "unfinished" for run in runs}))
@@ -361,10 +363,12 @@ def required_checks(case: Case) -> Check:
 
 def _by_others(case: Case, check: RequiredCheck, where: Collection[str | None]) -> str:
     """Say who reported a check that its app never did."""
-    named = [run for run in case.facts.checks if run.name == check.name and run.commit in where]
+    named = [run for run in case.facts.checks if run.is_called(check.name) and run.commit in where]
     if any(run.by for run in named):
         others = ", ".join(sorted({run.by for run in named if run.by}))
         return f"its commit status was set by {others}, of whom GitHub does not say that it is that app"
+    if unread := sorted({run.unread for run in named if run.unread}):
+        return f"never ran there by that app as a check run, and its commit statuses were not read: {', '.join(unread)}"
     return "never ran there" if not named else "never ran there by that app"
 
 

@@ -170,6 +170,7 @@ class CheckRun(_Fact, frozen=True, omit_defaults=True):
         app: Number of the app that gave it; None where it is no app's.
         conclusion: ``success``, ``failure`` …; None while it runs.
         by: Of a status, the login of the account that set it; empty for a check run.
+        unread: Why statuses of that name were not read, in words; then nothing ran here, as far as is known.
     """
 
     name: str
@@ -177,6 +178,11 @@ class CheckRun(_Fact, frozen=True, omit_defaults=True):
     commit: str
     conclusion: str | None
     by: str = ""
+    unread: str = ""
+
+    def is_called(self, name: str) -> bool:
+        """Tell whether a check has a name: to GitHub, the case of letters is none of a status's name."""
+        return self.name == name or (bool(self.by) and self.name.casefold() == name.casefold())
 
 
 class Merged(_Fact, frozen=True):

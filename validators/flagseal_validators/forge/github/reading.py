@@ -212,8 +212,9 @@ class GitHubForge:
         commits = tuple(dict.fromkeys((request.head, request.merge_commit)))
         runs = tuple(self._runs(commits))
         given = {(run.name, run.app) for run in runs}
-        required = (check for ruleset in asked for check in ruleset.checks if check.app is not None)
-        wanted = {check.name for check in required if (check.name, check.app) not in given}
+        required = (check for ruleset in asked for check in ruleset.checks)
+        asked_of = {(check.name, check.app) for check in required if check.app is not None}
+        wanted = asked_of - given
         return (*runs, *(statuses(self._asker, self._name, commits, wanted) if wanted else ()))
 
     def _runs(self, commits: Iterable[str]) -> Iterable[CheckRun]:
