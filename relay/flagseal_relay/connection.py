@@ -16,6 +16,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 if TYPE_CHECKING:
     import asyncio
 
+    from uvicorn._types import ASGI3Application
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
 MOST_BYTES: Final = 1024 * 1024
 """Of a request's head, and of its body as it goes over the wire; a body that is taken has a quarter of it."""
 
@@ -42,6 +45,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._received = 0
         self._received_for: object = None
         self._is_coming = False
+        self._at_hand: RequestResponseCycle | None = None
         self._awaited: tuple[object, ...] = ()
         self._unread: tuple[object, ...] = ()
         self._next_look: asyncio.TimerHandle | None = None
@@ -52,9 +56,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._next_look = self.loop.call_later(self.look_every, self.look)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Look no more."""
+        """Look no more, and tell whoever answers; uvicorn tells only who is to answer the last request that came."""
         if self._next_look is not None:
             self._next_look.cancel()
+        at_hand = self._at_hand
+        if at_hand is not None and not at_hand.response_complete:
+            at_hand.disconnected = True
+            at_hand.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -129,6 +137,10 @@ class BoundedProtocol(HttpToolsProtocol):
             raise ValueError("too many requests before their answers")
         self._is_coming = True
         super().on_message_begin()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._at_hand = cycle
+        super()._start_asgi_task(cycle, app)
 
     def look(self) -> None:
         """End the connection if since the last look the request that it owed has not come, or nothing was read."""

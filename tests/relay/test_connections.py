@@ -292,3 +292,12 @@ def test_who_was_answered_early_keeps_the_connection(looked_at: Looked) -> None:
             assert looked_at.looks.acquire(timeout=60)
         wire.sendall(EVALUATE + b"content-length: 2\r\n\r\n{}")
         assert wire.recv(65_536).startswith(b"HTTP/1.1 200")
+
+
+def test_who_leaves_with_requests_waiting_is_listened_for_no_more(own: Asked, caplog: pytest.LogCaptureFixture) -> None:
+    """The event stream before them ends at once, and nothing is written to nobody."""
+    with connected(own.server) as wire:
+        wire.sendall(b"GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n" + pipelined(1))
+        eventually(lambda: len(own.relay.hub) == 1)
+    eventually(lambda: len(own.relay.hub) == 0)
+    assert not caplog.records
