@@ -59,11 +59,11 @@ def comment_on(git: FlagRepository, repository: Path, request: OpenRequest, name
     """
     onto = git.resolve(_BASE)
     base = base_of(git, onto, repository, None, None)
-    with merging(git.git, kept=True) as merge:
-        landed = merge.landed(onto, request.head)
-    if landed is None:
-        return of_commit(request.head, as_conflict(request.base))
     try:
+        with merging(git.git, kept=True) as merge:
+            landed = merge.landed(onto, request.head)
+        if landed is None:
+            return of_commit(request.head, as_conflict(request.base))
         findings = findings_at(git, landed, today=datetime.now(UTC).date(), base=onto, host=name.partition("/")[0])
         guarded = [path for path in changed_paths(git.git, onto, landed) if is_guarded(path)]
         planned = _plan(git, base, landed, request)

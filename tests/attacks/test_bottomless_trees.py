@@ -13,7 +13,9 @@ import pytest
 
 from flagseal.model.errors import RepositoryError
 from flagseal.repository import NOTES_REF
+from flagseal.repository import merging as merging_module
 from flagseal.repository.changes import changed_paths
+from flagseal.repository.merging import merging
 from flagseal_validators.attestor.gate import findings_at
 from tests.history.branch import Branch
 from tests.history.company import flag, rule
@@ -95,6 +97,27 @@ def test_by_a_folder_that_stays_beside_the_flags(branch: Branch) -> None:
     assert found == (f"flags/payments/{name}", f"flags/payments/{name}x")
     with pytest.raises(RepositoryError) as caught:
         changed_paths(branch.repository.git, second, push(branch, good))
+    assert caught.value.code == "TreeTooLarge"
+
+
+def test_by_a_request_that_is_merged_anew(branch: Branch) -> None:
+    """Git would look through it for renames, and so it would for each commit that a rebase picks."""
+    before = branch.git.head()
+    bad = push(branch, beside(branch, "vendored", bottomless(branch)))
+    with merging(branch.repository.git) as git:
+        with pytest.raises(RepositoryError) as merged:
+            git.merge(before, bad)
+        with pytest.raises(RepositoryError) as picked:
+            git.picked(before, (bad,))
+    assert merged.value.code == picked.value.code == "TreeTooLarge"
+
+
+def test_by_a_merge_that_takes_for_ever(branch: Branch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is ended."""
+    monkeypatch.setattr(merging_module, "MERGE_SECONDS", 0.0)
+    before = branch.git.head()
+    with merging(branch.repository.git) as git, pytest.raises(RepositoryError) as caught:
+        git.merge(before, branch.commit(WIDER))
     assert caught.value.code == "TreeTooLarge"
 
 

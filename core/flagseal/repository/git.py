@@ -92,6 +92,7 @@ class Plumbing:
         stdin: bytes = b"",
         accept: tuple[int, ...] = (0,),
         environment: Mapping[str, str] | None = None,
+        seconds: float | None = None,
     ) -> tuple[int, bytes]:
         """Run one command.
 
@@ -100,20 +101,25 @@ class Plumbing:
             stdin: What it reads.
             accept: Exit statuses that are answers, not failures.
             environment: Variables besides those of every call.
+            seconds: What it may take, where a hostile tree could make it take for ever.
 
         Raises:
-            RepositoryError: ``GitFailed``, with what git said.
+            RepositoryError: ``GitFailed``, with what git said; ``TreeTooLarge`` if it took longer.
 
         Returns:
             Exit status and standard output.
         """
-        status, out, said = self.attempt(*arguments, stdin=stdin, environment=environment)
+        status, out, said = self.attempt(*arguments, stdin=stdin, environment=environment, seconds=seconds)
         if status not in accept:
             raise RepositoryError(f"{self.git_dir}: git {_command(arguments)}: {said}", code="GitFailed")
         return status, out
 
     def attempt(
-        self, *arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+        seconds: float | None = None,
     ) -> tuple[int, bytes, str]:
         """Run one command whose failure is the caller's to explain.
 
@@ -121,13 +127,22 @@ class Plumbing:
             arguments: As for :meth:`run`.
             stdin: What it reads.
             environment: Variables besides those of every call.
+            seconds: As for :meth:`run`.
+
+        Raises:
+            RepositoryError: ``TreeTooLarge``.
 
         Returns:
             Exit status, standard output, and what git said of a failure.
         """
+        import subprocess  # noqa: PLC0415 (as below)
+
         with self._started(arguments, environment=environment) as process:
             try:
-                out, err = process.communicate(stdin)
+                out, err = process.communicate(stdin, timeout=seconds)
+            except subprocess.TimeoutExpired as error:
+                process.kill()
+                raise too_many_paths(self) from error
             except BaseException:
                 process.kill()
                 raise

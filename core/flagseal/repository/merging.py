@@ -9,7 +9,9 @@ from __future__ import annotations
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from flagseal.repository.changes import changed_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,6 +30,9 @@ _NOBODY = {
     for part, value in (("NAME", "flagseal"), ("EMAIL", "flagseal@localhost"), ("DATE", "@0 +0000"))
 }
 _CONFLICT = 1
+
+MERGE_SECONDS: Final = 120.0
+"""What git may take for one merge."""
 
 
 class Merging:
@@ -50,15 +55,24 @@ class Merging:
             theirs: Object id of the commit that is merged.
 
         Raises:
-            RepositoryError: ``GitFailed``: an object is missing, or git cannot.
+            RepositoryError: ``GitFailed``: an object is missing, or git cannot. ``TreeTooLarge``: one of them changes
+                more paths than are read, or git takes longer than :data:`MERGE_SECONDS`.
 
         Returns:
             Object id of the tree; None where they conflict, or have no common ancestor.
         """
+        status, out = self._git.run("merge-base", ours, theirs, environment=self._environment, accept=(0, 1))
+        if status == 0:
+            # Git looks for renames among all that either side changed, and a few hundred bytes can be too much for it.
+            for side in (ours, theirs):
+                changed_paths(self._git, out.decode("ascii").split()[0], side)
+        return self._merge(ours, theirs)
+
+    def _merge(self, ours: str, theirs: str) -> str | None:
         options = [word for setting in _SETTINGS for word in ("-c", setting)]
         status, out = self._git.run(
             *options, "merge-tree", "--write-tree", "--no-messages", "--name-only", ours, theirs,
-            environment=self._environment, accept=(0, _CONFLICT),
+            environment=self._environment, accept=(0, _CONFLICT), seconds=MERGE_SECONDS,
         )  # fmt: skip
         return out.decode("ascii", "replace").splitlines()[0] if status == 0 else None
 
@@ -89,8 +103,9 @@ class Merging:
         tree = self._tree(onto)
         for commit in commits:
             # Where both begin at the commit's parent, a merge does what applying its change does.
+            changed_paths(self._git, f"{commit}^", commit)
             base = self._commit(self._tree(f"{commit}^"))
-            applied = self.merge(self._commit(tree, base), self._commit(self._tree(commit), base))
+            applied = self._merge(self._commit(tree, base), self._commit(self._tree(commit), base))
             if applied is None:
                 return None
             tree = applied
