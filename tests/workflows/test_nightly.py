@@ -125,7 +125,7 @@ def test_a_deletion_is_proposed_once_the_listed_repositories_do_not_ask_for_it(n
         assert night is not None
         assert night.status == 0, night.output
         assert [(bool(pull.head), obstacle in pull.body) for pull in nightly.repo.pulls.values()] == [(False, True)]
-    night = nightly.run("retire", "retire", FLAGSEAL_SOURCES="acme/api")
+    night = nightly.run("retire", "retire", FLAGSEAL_SOURCES="acme/api acme/api")
     assert night is not None
     assert night.status == 0, night.output
     assert [pull.title for pull in nightly.repo.pulls.values() if pull.head] == [
