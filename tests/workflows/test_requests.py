@@ -106,6 +106,32 @@ def test_a_request_that_no_folder_can_hold_is_told_so(world: World, name: str) -
     assert not re.search(r"@every|<img|\]\(y", re.sub(r"`[^`]*`", "", said))
 
 
+def test_a_request_with_a_folder_that_holds_itself_many_times_is_told_so(world: World) -> None:
+    """Wherever it lies: the comment that stood there does not stay."""
+    world.branch("change")
+    world.commit(OTHER)
+    world.push("change")
+    pull = world.repo.open(world.user("bob"), "change")
+    assert "payments/other" in commented(world, pull)[0]
+    world.plant("vendored/a", b"text")
+    tree = run(world.clone, "rev-parse", "HEAD:vendored")
+    listing = world.path / "listing"
+    for _ in range(12):
+        listing.write_text("".join(f"040000 tree {tree}\t{number:02x}\n" for number in range(16)))
+        tree = run(world.clone, "-c", f"alias.made=!git mktree < {listing}", "made")
+    whole = run(world.clone, "ls-tree", "HEAD").splitlines()
+    rows = [f"040000 tree {tree}\tvendored" if row.endswith("\tvendored") else row for row in whole]
+    listing.write_text("\n".join([*rows, ""]))
+    top = run(world.clone, "-c", f"alias.made=!git mktree < {listing}", "made")
+    who = {f"GIT_{role}_{part}": "bob" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
+    commit = run(world.clone, "commit-tree", top, "-p", "HEAD", "-m", "change", **who)
+    run(world.clone, "update-ref", "refs/heads/change", commit)
+    world.push("change")
+    [said] = commented(world, pull)
+    assert "too many paths" in said
+    assert "payments/other" not in said
+
+
 def test_the_findings_go_to_code_scanning_where_it_is_to_be_had(world: World) -> None:
     """By a job of its own that has the right; a private repository has to say that it pays for it."""
     pull = world.propose(files={FILE: BAD})
