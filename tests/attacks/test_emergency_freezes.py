@@ -91,6 +91,7 @@ def test_by_a_second_freeze_that_begins_later(company: World) -> None:
     """Means: the role; a freeze that overlaps is to hold what was approved during the first."""
     client = following(company)
     company.accept(WIDER)
+    company.publish()
     freeze_now(company, "newer", hours=4, incident="INC-8")
     company.clock.advance(hours=3)
     company.offer()

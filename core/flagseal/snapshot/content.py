@@ -89,11 +89,13 @@ class Known:
         sequence: Of the head then.
         statement: Id of the statement that led there; None for genesis.
         fresh_at: When it last saw a snapshot that was certainly the newest.
+        of_emergencies: Whether that bounds too when emergencies were taken, and not statements alone.
     """
 
     sequence: int
     statement: str | None
     fresh_at: datetime
+    of_emergencies: bool = True
 
 
 @dataclass(frozen=True)
@@ -286,7 +288,8 @@ def _emergencies(head: Head, trust: Trust, claim: Claim, base: Content | None, k
                 f"{standing.claim.title} claims to hold since {standing.since.isoformat()}, "
                 f"and did not at {base.build.as_of.isoformat()}",
             )
-        if seen is None and known is not None and standing.taken_at < known.fresh_at - LATENESS:
+        late = known is not None and known.of_emergencies and standing.taken_at < known.fresh_at - LATENESS
+        if seen is None and known is not None and late:
             raise Refused(
                 "unapproved-content",
                 f"{standing.claim.title} claims to have been seen at {standing.taken_at.isoformat()}, "

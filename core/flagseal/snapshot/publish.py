@@ -330,8 +330,11 @@ class Publisher:
 
 
 def _known(content: Content | None, now: datetime) -> Known | None:
-    """Decide as who looked just now: what was accepted too long before, they would refuse, and everything after it."""
-    return None if content is None else Known(content.head.sequence, content.head.statement, now)
+    """Decide as who looked just now: what was accepted too long before, they would refuse, and everything after it.
+
+    Not of emergencies: a builder takes what is not published yet anew at each step, so they cannot grow old.
+    """
+    return None if content is None else Known(content.head.sequence, content.head.statement, now, of_emergencies=False)
 
 
 @contextmanager
