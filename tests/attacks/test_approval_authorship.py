@@ -11,21 +11,13 @@ import pytest
 
 from flagseal.model.errors import ApprovalError
 from tests.approval.keyring import SshKey
+from tests.attacks.checkout import CHECKOUT, WIDER
 from tests.history.branch import Branch, path_of, text_of
 from tests.history.company import document, flag, organisation, policies, rule, segment
 from tests.repository.gitrepo import GitRepository
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-CHECKOUT = flag(tier="operational")
-WIDER = flag(tier="operational", production=rule())
-
-
-@pytest.fixture
-def branch(tmp_path: Path) -> Branch:
-    """Give a branch with a flag that one of its owners, alice or bob, may widen."""
-    return Branch.at(tmp_path / "flags", CHECKOUT)
 
 
 def refusal(branch: Branch) -> str:

@@ -19,20 +19,12 @@ from flagseal.repository import NOTES_REF, FlagRepository
 from flagseal.repository.sharing import Remote, SharedNotes
 from flagseal_operator.clone import Clone
 from tests.approval.keyring import SshKey, signed
+from tests.attacks.checkout import CHECKOUT, WIDER
 from tests.history.branch import Branch, path_of, text_of
-from tests.history.company import MONDAY, edited, flag, rule
+from tests.history.company import MONDAY, edited, flag
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-CHECKOUT = flag(tier="operational")
-WIDER = flag(tier="operational", production=rule())
-
-
-@pytest.fixture
-def branch(tmp_path: Path) -> Branch:
-    """Give a branch with a flag that one of its owners may widen."""
-    return Branch.at(tmp_path / "flags", CHECKOUT)
 
 
 def test_a_deleted_note(branch: Branch) -> None:

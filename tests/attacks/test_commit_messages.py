@@ -11,20 +11,11 @@ import pytest
 
 from flagseal.repository import flag_repository
 from flagseal.repository.flag_repository import LARGEST_COMMIT, LARGEST_CONTRIBUTION
-from tests.history.branch import Branch
-from tests.history.company import edited, flag, rule
+from tests.attacks.checkout import CHECKOUT, WIDER
+from tests.history.company import edited
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-CHECKOUT = flag(tier="operational")
-WIDER = flag(tier="operational", production=rule())
-
-
-@pytest.fixture
-def branch(tmp_path: Path) -> Branch:
-    """Give a branch with a flag that one of its owners may widen."""
-    return Branch.at(tmp_path / "flags", CHECKOUT)
+    from tests.history.branch import Branch
 
 
 def say(branch: Branch, message: str) -> str:

@@ -63,25 +63,6 @@ def test_a_rule_before_others_says_before_which() -> None:
     assert found.changes == ("on for those where plan is beta, before the rule 'tenth' is looked at",)
 
 
-def test_a_ramp_is_one_sentence() -> None:
-    """A schedule of many steps is told by its beginning and its end."""
-    ramp = {
-        "name": "ramp",
-        "ramp": {
-            "variant": "enabled",
-            "from": 10,
-            "to": 50,
-            "start": "2026-11-30T09:00:00Z",
-            "end": "2026-12-14T09:00:00Z",
-            "steps": 4,
-        },
-    }
-    found = turned(production([orgs("acme")]), production([orgs("acme"), ramp]))
-    assert found.changes == (
-        "also on for 10 % growing to 50 % of the others from 2026-11-30 09:00 UTC to 2026-12-14 09:00 UTC",
-    )
-
-
 RAMP = {
     "variant": "enabled",
     "from": 10,
@@ -90,6 +71,15 @@ RAMP = {
     "end": "2026-12-14T09:00:00Z",
     "steps": 4,
 }
+
+
+def test_a_ramp_is_one_sentence() -> None:
+    """A schedule of many steps is told by its beginning and its end."""
+    ramp = {"name": "ramp", "ramp": RAMP}
+    found = turned(production([orgs("acme")]), production([orgs("acme"), ramp]))
+    assert found.changes == (
+        "also on for 10 % growing to 50 % of the others from 2026-11-30 09:00 UTC to 2026-12-14 09:00 UTC",
+    )
 
 
 def test_a_ramp_of_other_steps_says_how_many() -> None:
